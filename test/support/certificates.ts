@@ -1,0 +1,5 @@
+export {
+  createCertificateAuthority,
+  type Certificate,
+  type CertificateAuthority,
+} from '../../demo/parts/certificates.js';

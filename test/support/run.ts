@@ -1,0 +1,208 @@
+import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { Client, Connection, WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
+import pg from 'pg';
+import { freePort } from '../../demo/parts/free-port.js';
+import { startStack, type Stack, type StackOptions } from '../../demo/parts/stack.js';
+import type { WorkerProcess } from '../../demo/parts/worker-process.js';
+import type { Phase } from '../../src/domain/phases.js';
+import type { Ending, RunbookStatus } from '../../src/domain/status.js';
+import { startGate, type Gate } from './gate.js';
+import { until } from './until.js';
+
+/** What a run is given unless a test says otherwise: quick, and with every cluster setting that the runbook may change. */
+export const SETTINGS = {
+  'kv.rangefeed.enabled': 'true',
+  'kv.closed_timestamp.target_duration': '250ms',
+  'kv.rangefeed.closed_timestamp_refresh_interval': '200ms',
+  'kv.rangefeed.concurrent_catchup_iterators': '32',
+} as const;
+export type Input = Readonly<Record<string, unknown>>;
+
+/** A run under test, by its workflow id. */
+export interface Run {
+  readonly id: string;
+  readonly handle: WorkflowHandle;
+  status(): Promise<RunbookStatus>;
+  awaitPhase(phase: Phase, timeoutMs?: number): Promise<RunbookStatus>;
+  /** Says that forward replication is stopped, and awaits the phase replicate. */
+  replicating(): Promise<RunbookStatus>;
+  signal(name: string, payload?: unknown): Promise<void>;
+  /** The update of that name: its answer, or the words with which it was refused. */
+  ask(name: string, payload?: unknown): Promise<string>;
+  /** The ending; fails when the run does not end within the time. */
+  ending(timeoutMs?: number): Promise<Ending>;
+  /** The message of the failure with which the run ended, and the catalogue's type of it. */
+  failure(timeoutMs?: number): Promise<{ readonly type: string; readonly message: string }>;
+}
+
+/** Both databases, Temporal and one worker, for all tests of a file. */
+export interface RunStack {
+  readonly stack: Stack;
+  readonly client: Client;
+  readonly worker: WorkerProcess;
+  readonly metricsPort: number;
+  /** Connected straight, beside the gates. */
+  readonly source: pg.Client;
+  readonly target: pg.Client;
+  /** What the worker's connections `source` and `target` go through. */
+  readonly sourceGate: Gate;
+  readonly targetGate: Gate;
+  /** Makes the same table on both sides: `id` int8 key, `name` text, `price` decimal. */
+  createTable(name: string): Promise<void>;
+  start(id: string, table: string, input?: Input): Promise<Run>;
+  attach(id: string): Run;
+  rowsOnTarget(table: string): Promise<number>;
+  workerLog(): string;
+  stop(): Promise<void>;
+}
+
+const LONG_MS = 60_000;
+
+export async function startRunStack(options: StackOptions & { readonly password?: string } = {}): Promise<RunStack> {
+  const stack = await startStack(options);
+  const ends: (() => Promise<unknown>)[] = [() => stack.stop()];
+  const stop = async (): Promise<void> => {
+    for (let end = ends.pop(); end; end = ends.pop()) await end().catch(() => undefined);
+  };
+  try {
+    const open = async (url: string): Promise<pg.Client> => {
+      const client = new pg.Client({ connectionString: url });
+      client.on('error', () => undefined);
+      await client.connect();
+      ends.push(() => client.end());
+      return client;
+    };
+    const admin = await open(stack.postgres.url('postgres'));
+    await admin.query(`CREATE DATABASE ${stack.target.name}`);
+    const target = await open(stack.target.url);
+    const source = await open(stack.cockroach.url());
+    const [sourceGate, targetGate] = await Promise.all([
+      startGate(stack.cockroach.port),
+      startGate(stack.postgres.port),
+    ]);
+    ends.push(
+      () => sourceGate.shut(),
+      () => targetGate.shut(),
+    );
+    const through = (url: string, gate: Gate, password = ''): string => {
+      const changed = new URL(url);
+      changed.port = String(gate.port);
+      changed.password = password;
+      return changed.toString();
+    };
+    const metricsPort = await freePort();
+    const worker = await stack.startWorker({
+      metricsPort,
+      connections: {
+        source: through(stack.connections['source'] ?? '', sourceGate),
+        target: through(stack.connections['target'] ?? '', targetGate, options.password),
+      },
+    });
+    const connection = await Connection.connect({ address: stack.temporal.address });
+    ends.push(() => connection.close());
+    const client = new Client({ connection, namespace: stack.temporal.namespace });
+    const attach = (id: string): Run => openRun(client, id);
+    const logFile = join(stack.folder, 'worker.log');
+    return {
+      stack,
+      client,
+      worker,
+      metricsPort,
+      source,
+      target,
+      sourceGate,
+      targetGate,
+      attach,
+      async createTable(name) {
+        await source.query(`CREATE TABLE ${name} (id INT PRIMARY KEY, name STRING, price DECIMAL(12,2))`);
+        await target.query(`CREATE TABLE ${name} (id int8 PRIMARY KEY, name text, price numeric(12,2))`);
+      },
+      async start(id, table, input = {}) {
+        await client.workflow.start('failback', {
+          taskQueue: stack.taskQueue,
+          workflowId: id,
+          args: [
+            { source: 'source', target: 'target', tables: [`public.${table}`], clusterSettings: SETTINGS, ...input },
+          ],
+        });
+        return attach(id);
+      },
+      async rowsOnTarget(table) {
+        const { rows } = await target.query<{ n: number }>(`SELECT count(*)::int AS n FROM ${table}`);
+        return rows[0]?.n ?? 0;
+      },
+      workerLog: () => readFileSync(logFile, 'utf8'),
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+function openRun(client: Client, id: string): Run {
+  const handle = client.workflow.getHandle(id);
+  const status = (): Promise<RunbookStatus> => handle.query<RunbookStatus>('status');
+  const awaitPhase = async (phase: Phase, timeoutMs = LONG_MS): Promise<RunbookStatus> =>
+    until(
+      `run ${id} in phase ${phase}`,
+      async () => {
+        const now = await status();
+        if (now.phase === phase) return now;
+        throw new Error(`in phase ${now.phase}, waiting for ${now.waitingFor ?? 'nothing'}`);
+      },
+      { timeoutMs, everyMs: 100 },
+    );
+  const result = async (timeoutMs: number): Promise<Ending> => {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new Error(`run ${id} has not ended within ${timeoutMs} ms`)), timeoutMs);
+    });
+    try {
+      return (await Promise.race([handle.result(), late])) as Ending;
+    } finally {
+      clearTimeout(timer);
+    }
+  };
+  return {
+    id,
+    handle,
+    status,
+    awaitPhase,
+    async replicating() {
+      await handle.signal('forwardStopped');
+      return awaitPhase('replicate');
+    },
+    async signal(name, payload) {
+      await handle.signal(name, ...(payload === undefined ? [] : [payload]));
+    },
+    async ask(name, payload) {
+      try {
+        return payload === undefined
+          ? await handle.executeUpdate<string, []>(name)
+          : await handle.executeUpdate<string, [unknown]>(name, { args: [payload] });
+      } catch (error) {
+        return innermost(error).message;
+      }
+    },
+    ending: async (timeoutMs = LONG_MS) => result(timeoutMs),
+    async failure(timeoutMs = LONG_MS) {
+      try {
+        await result(timeoutMs);
+      } catch (error) {
+        if (!(error instanceof WorkflowFailedError)) throw error;
+        const cause = innermost(error);
+        return { type: cause instanceof ApplicationFailure ? (cause.type ?? '') : cause.name, message: cause.message };
+      }
+      throw new Error(`run ${id} did not fail`);
+    },
+  };
+}
+
+function innermost(error: unknown): Error {
+  let found = error instanceof Error ? error : new Error(String(error));
+  while (found.cause instanceof Error) found = found.cause;
+  return found;
+}

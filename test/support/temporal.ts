@@ -1,0 +1,1 @@
+export { startTemporal, type Temporal, type TemporalOptions } from '../../demo/parts/temporal.js';
