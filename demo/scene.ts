@@ -1,0 +1,173 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { Client, Connection } from '@temporalio/client';
+import pg from 'pg';
+import { BANK_ON_SOURCE, BANK_ON_TARGET, BANK_ROWS, BANK_TOTAL } from './bank/schema.js';
+import { startChild, type Child } from './child.js';
+import { freePort } from './parts/free-port.js';
+import { startStack, type Stack } from './parts/stack.js';
+import type { WorkerProcess } from './parts/worker-process.js';
+import { IDS_BEYOND_ROWS, SHOP_ON_SOURCE, SHOP_ON_TARGET, SHOP_ROWS } from './shop/schema.js';
+import { until } from './until.js';
+import type { ReaderFigures } from './verdict.js';
+
+/** Everything that the story needs, started. */
+export interface Scene {
+  readonly source: string;
+  readonly target: string;
+  readonly client: Client;
+  readonly taskQueue: string;
+  readonly temporalAddress: string;
+  /** Where the run can be looked at; null: the UI is wherever TEMPORAL_ADDRESS has one. */
+  readonly ui: string | null;
+  readonly metricsUrl: string;
+  readonly forward: Child;
+  readonly worker: WorkerProcess;
+  /** False when the Temporal server is somebody else's, which remembers what we leave. */
+  readonly ownTemporal: boolean;
+  readerFigures(): ReaderFigures;
+  /** The very same worker again: same host, stage and ports. */
+  restartWorker(): Promise<void>;
+  stopReader(): Promise<ReaderFigures>;
+  /** Where the worker's log is kept when something went wrong. */
+  readonly logFile: string;
+  /** Ends everything. `kept`: the worker's log stays. */
+  end(kept: boolean): Promise<void>;
+}
+
+export interface SceneOptions {
+  readonly say: (line: string) => void;
+  /** Told when a process of the scene ends that should not. */
+  readonly onFailure: (error: Error) => void;
+  readonly signal: AbortSignal;
+}
+
+const WORKER_START_MS = 180_000;
+const NOTHING_READ: ReaderFigures = { reads: 0, states: 0, wrongTotals: [] };
+
+/** @throws when a part does not start; what was started is ended again then, and when the signal aborts. */
+export async function openScene({ say, onFailure, signal }: SceneOptions): Promise<Scene> {
+  const ends: (() => Promise<unknown>)[] = [];
+  const logFolder = mkdtempSync(path.join(tmpdir(), 'failback-demo-'));
+  const logFile = path.join(logFolder, 'worker.log');
+  const end = async (kept: boolean): Promise<void> => {
+    for (let next = ends.pop(); next; next = ends.pop()) await next().catch(() => undefined);
+    if (!kept) rmSync(logFolder, { recursive: true, force: true });
+  };
+  try {
+    say('starting PostgreSQL, the CockroachDB simulator and Temporal ...');
+    const stack = await startStack({ uiPort: await freePort() });
+    ends.push(() => stack.stop());
+    signal.throwIfAborted();
+    say('creating a bank and a shop, the same rows on both sides ...');
+    await createTables(stack);
+
+    let readerFigures = NOTHING_READ;
+    const { source = '', target = '' } = stack.connections;
+    const forwardPort = await freePort();
+    const reader = startChild({
+      file: 'reader.ts',
+      args: [target, BANK_TOTAL],
+      onLine: (line) => (readerFigures = JSON.parse(line) as ReaderFigures),
+      onFailure,
+    });
+    const forward = startChild({ file: 'forward.ts', args: [target, source, String(forwardPort)], onFailure });
+    ends.push(
+      () => reader.stop(),
+      () => forward.stop(),
+    );
+    say('starting the forward replicator and a reader of the bank ...');
+    await Promise.all([reader.ready, forward.ready]);
+    signal.throwIfAborted();
+
+    say('starting the worker ...');
+    const options = {
+      receiverPort: await freePort(),
+      metricsPort: await freePort(),
+      logFile,
+      connections: { ...stack.connections, forward: `http://127.0.0.1:${forwardPort}/_/varz` },
+      stopCommands: { forward: `kill -TERM ${forward.pid}` },
+    };
+    const startWorker = async (): Promise<WorkerProcess> => {
+      const started = await stack.startWorker(options);
+      await awaitWorker(started, options.metricsPort, logFile, signal);
+      return started;
+    };
+    let worker = await startWorker();
+    // A worker that is asked nicely first finishes its window, and hands over: nobody waits for that any more.
+    ends.push(async () => (worker.running ? worker.kill() : undefined));
+
+    const connection = await Connection.connect({ address: stack.temporal.address });
+    ends.push(() => connection.close());
+    return {
+      source,
+      target,
+      client: new Client({ connection, namespace: stack.temporal.namespace }),
+      taskQueue: stack.taskQueue,
+      temporalAddress: stack.temporal.address,
+      ui: stack.temporal.uiAddress ?? null,
+      ownTemporal: stack.temporal.pid !== undefined,
+      metricsUrl: `http://127.0.0.1:${options.metricsPort}/_/varz`,
+      forward,
+      logFile,
+      get worker() {
+        return worker;
+      },
+      readerFigures: () => readerFigures,
+      async restartWorker() {
+        worker = await startWorker();
+      },
+      async stopReader() {
+        const code = await reader.stop();
+        if (code !== 0) throw new Error(`the reader of the bank ended with exit code ${code ?? 'none'}`);
+        return readerFigures;
+      },
+      end,
+    };
+  } catch (error) {
+    await end(!signal.aborted);
+    throw error;
+  }
+}
+
+/** The state after a migration: both sides have the tables and the same rows. */
+async function createTables(stack: Stack): Promise<void> {
+  const { source = '', target = '' } = stack.connections;
+  await execute(stack.postgres.url(), [`CREATE DATABASE ${stack.target.name}`]);
+  await Promise.all([
+    execute(target, [BANK_ON_TARGET, SHOP_ON_TARGET, BANK_ROWS, SHOP_ROWS, IDS_BEYOND_ROWS]),
+    execute(source, [BANK_ON_SOURCE, SHOP_ON_SOURCE, BANK_ROWS, SHOP_ROWS]),
+  ]);
+}
+
+async function execute(url: string, statements: readonly string[]): Promise<void> {
+  const client = new pg.Client({ connectionString: url });
+  client.on('error', () => undefined);
+  await client.connect();
+  try {
+    for (const statement of statements) await client.query(statement);
+  } finally {
+    await client.end();
+  }
+}
+
+async function awaitWorker(
+  worker: WorkerProcess,
+  metricsPort: number,
+  logFile: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const isUp = await until(
+    'the worker is up',
+    async () => {
+      if (!worker.running) return 'ended';
+      const response = await fetch(`http://127.0.0.1:${metricsPort}/_/healthz`);
+      return response.ok && 'up';
+    },
+    { limitMs: WORKER_START_MS, signal },
+  );
+  if (isUp === 'up') return;
+  const lines = readFileSync(logFile, 'utf8').trim().split('\n').slice(-3).join('\n');
+  throw new Error(`the worker has ended: ${lines}`);
+}

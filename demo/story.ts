@@ -1,0 +1,115 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { openIncidents } from '../src/domain/incident.js';
+import type { Ending } from '../src/domain/status.js';
+import { compareSides, insertOnTarget } from './compare.js';
+import { crashWorker } from './crash.js';
+import type { Run } from './runbook.js';
+import type { Scene } from './scene.js';
+import type { Screen } from './screen.js';
+import { startApplication, startOldApplication, type Traffic } from './traffic.js';
+import { until } from './until.js';
+import { judge } from './verdict.js';
+import type { Watch } from './watch.js';
+
+export interface Cast {
+  readonly scene: Scene;
+  readonly run: Run;
+  readonly watch: Watch;
+  readonly screen: Screen;
+  /** Everything stops when it aborts, with its reason. */
+  readonly signal: AbortSignal;
+  readonly fail: (error: unknown) => void;
+  /** Whoever writes to CockroachDB is told here. */
+  readonly onTraffic: (traffic: Traffic) => void;
+}
+
+const PHASE_LIMIT_MS = 180_000;
+const FINISH_LIMIT_MS = 120_000;
+const LAST_WRITES_MS = 1_000;
+const OLD_PAUSE_MS = 100;
+const PAUSE_MS = 15;
+
+/** Up to the phase `replicate`: the old application's last rows are drained, then the application writes to CockroachDB. */
+export async function cutOver(cast: Cast, pauseMs = PAUSE_MS): Promise<Traffic> {
+  const { scene, watch, screen, signal, fail } = cast;
+  const limits = { limitMs: PHASE_LIMIT_MS, signal };
+  const last = await startOldApplication(scene.target, OLD_PAUSE_MS, fail);
+  try {
+    await until('the run drains forward replication', () => watch.status?.phase === 'drain', limits);
+    await delay(LAST_WRITES_MS, undefined, { signal });
+  } finally {
+    await last.stop();
+  }
+  screen.say(
+    `the old application has stopped after ${last.transactions} last writes; forward replication brings them over`,
+  );
+  const since = await until(
+    'the application may write to CockroachDB',
+    () => watch.status?.applicationMayWriteSince,
+    limits,
+  );
+  const traffic = await startApplication(scene.source, pauseMs, fail);
+  cast.onTraffic(traffic);
+  screen.say(`forward replication is drained and stopped; from ${since} on the application writes to CockroachDB`);
+  await until('the run replicates', () => watch.status?.phase === 'replicate', limits);
+  return traffic;
+}
+
+/** The whole story. Returns the checks that failed. */
+export async function tellStory(
+  cast: Cast,
+): Promise<{ readonly ending: Ending; readonly failures: readonly string[] }> {
+  const { scene, run, watch, screen, signal } = cast;
+  const traffic = await cutOver(cast);
+  const crash = await crashWorker(scene, watch, signal, (line) => screen.say(line));
+  await until('the target has moved on after the crash', () => scene.readerFigures().states > crash.states, {
+    limitMs: PHASE_LIMIT_MS,
+    signal,
+  });
+  await traffic.stop();
+  screen.say('the application has stopped writing to CockroachDB; sending the signal finish ...');
+  await run.finish();
+  const ending = await awaitEnding(cast);
+  const reader = await scene.stopReader();
+  const differing = await compareSides(scene.source, scene.target);
+  const insertError = await insertOnTarget(scene.target);
+  const failures = judge({
+    outcome: ending.outcome,
+    rowsCompared: ending.rowsCompared,
+    reader,
+    killed: crash.killed,
+    workerPid: crash.workerPid,
+    redelivered: crash.redelivered,
+    late: watch.figures.late,
+    forwardExitCode: await scene.forward.stop(),
+    transactions: traffic.transactions,
+    differing,
+    insertError,
+  });
+  return { ending, failures };
+}
+
+/** @throws when the run fails, or goes on replicating instead: its incident says why. */
+async function awaitEnding({ run, watch, signal }: Cast): Promise<Ending> {
+  const result = run.result(signal);
+  const settled: Promise<boolean> = result.then(
+    () => true,
+    () => true,
+  );
+  let isSettled = false;
+  void settled.then(() => (isSettled = true));
+  try {
+    await until('the run has ended', () => isSettled || whyNotFinished(watch), { limitMs: FINISH_LIMIT_MS, signal });
+  } catch (cause) {
+    if (signal.aborted) throw cause;
+    throw new Error(`the run does not finish: it is in phase ${watch.status?.phase ?? 'unknown'}`, { cause });
+  }
+  if (!isSettled) throw new Error(`the run does not finish: ${whyNotFinished(watch) ?? ''}`);
+  return result;
+}
+
+/** Finish found something: it has reported, and goes on replicating. */
+function whyNotFinished({ status }: Watch): string | undefined {
+  const incident = openIncidents(status?.incidents ?? [])[0];
+  return status?.phase === 'replicate' && incident ? `${incident.type}: ${incident.cause}` : undefined;
+}
