@@ -1,0 +1,180 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { formatHlc, HLC_ZERO, parseHlc, type Hlc } from '../domain/hlc.js';
+import type { Checkpoint } from '../domain/checkpoint.js';
+import { planFingerprint, type StreamPlan } from '../domain/table.js';
+import type { Stage } from '../staging/stage.js';
+import type { BadRowError, SchemaMismatchError, TargetRefusedError } from '../targets/failures.js';
+import { TargetUnavailableError } from '../targets/failures.js';
+import type { ApplySession, StreamHold } from '../targets/target.js';
+import { backoffMs, type BackoffTuning } from './backoff.js';
+import type { Bell } from './bell.js';
+import { runApplyLoop, type ApplyLoopOptions } from './loop.js';
+
+/** What a takeover has settled: this attempt listens for this incarnation. */
+export interface Taken {
+  readonly token: string;
+  readonly incarnation: number;
+  /** Where CREATE CHANGEFEED begins unless a live job of the incarnation exists: what the stage has completely. */
+  readonly cursor: Hlc;
+  readonly applied: Hlc;
+  /** False: the stage was not complete from the checkpoint on, and has been emptied and bound anew. */
+  readonly stageKept: boolean;
+}
+
+export interface AttemptOptions extends Pick<
+  ApplyLoopOptions,
+  'stage' | 'stream' | 'limits' | 'signal' | 'onProgress' | 'log' | 'idleAdvanceMs' | 'abortGraceMs'
+> {
+  readonly token: string;
+  readonly plan: StreamPlan;
+  readonly retry: BackoffTuning;
+  /** Bind a new incarnation although the stage is complete: its changefeed is gone. */
+  readonly renew: boolean;
+  readonly bell: Bell;
+  /** What an earlier attempt's last heartbeat said of its stage; null: nothing is known. */
+  readonly mirrored: { readonly stageId: string; readonly resolved: string } | null;
+  readonly openSession: () => Promise<ApplySession>;
+  /** Opens the intake for an incarnation; returns its closing. */
+  readonly listen: (incarnation: number) => () => void;
+  readonly onTaken: (taken: Taken) => Promise<void>;
+  /** Stop exactly there; null: go on. */
+  readonly stopAt: () => Hlc | null;
+  /** Called about once a second while the checkpoint rests at `stopAt`. */
+  readonly onHold: (report: StreamHold) => Promise<void>;
+}
+
+export type AttemptOutcome =
+  | { readonly ended: 'aborted' }
+  /** Another attempt has the token; null: the row is gone. */
+  | { readonly ended: 'fenced'; readonly found: Checkpoint | null }
+  | { readonly ended: 'halted'; readonly error: BadRowError | SchemaMismatchError | TargetRefusedError };
+
+const HOLD_REPORT_MS = 500;
+/** Enough to say "some"; the exact number of changes after the hold is of no use to anybody. */
+const NEWER_COUNTED = { rows: 1_000, bytes: 16_777_216 };
+
+/**
+ * One attempt of a stream, from its takeover (protocol rule D) to its end. Takes over again by itself, as a new incarnation, when the target
+ * was set back or the stage turns out incomplete.
+ */
+export async function runAttempt(options: AttemptOptions): Promise<AttemptOutcome> {
+  let { renew } = options;
+  while (!options.signal.aborted) {
+    const taken = await takeOver(options, renew);
+    if (taken === null) return { ended: 'aborted' };
+    if ('overtaken' in taken) return { ended: 'fenced', found: taken.overtaken };
+    renew = false;
+    const close = options.listen(taken.incarnation);
+    try {
+      await options.onTaken(taken);
+      const outcome = await applyAndHold(options, taken.incarnation);
+      if (outcome !== 'again') return outcome;
+    } finally {
+      close();
+    }
+  }
+  return { ended: 'aborted' };
+}
+
+/** Another attempt was quicker; null: the row is gone. */
+interface Overtaken {
+  readonly overtaken: Checkpoint | null;
+}
+
+/** Steps 1 to 3 of the takeover; the target's transient errors are waited out. Null: the attempt was aborted. */
+async function takeOver(options: AttemptOptions, renew: boolean): Promise<Taken | Overtaken | null> {
+  for (let failures = 1; !options.signal.aborted; failures += 1) {
+    let session: ApplySession | null = null;
+    try {
+      session = await options.openSession();
+      return await takeOverWith(session, options, renew);
+    } catch (error) {
+      if (!(error instanceof TargetUnavailableError)) throw error;
+      const waitMs = backoffMs(options.retry, failures, Math.random());
+      options.log(`stream ${options.stream}: takeover: ${error.message}; again in ${waitMs} ms`);
+      await delay(waitMs, undefined, { signal: options.signal }).catch(() => undefined);
+    } finally {
+      await session?.close();
+    }
+  }
+  return null;
+}
+
+async function takeOverWith(
+  session: ApplySession,
+  options: AttemptOptions,
+  renew: boolean,
+): Promise<Taken | Overtaken> {
+  const { stage, token } = options;
+  const plan = planFingerprint(options.plan);
+  const row = await session.takeToken(token);
+  if (row === null) return { overtaken: null };
+  const stageKept = isOurs(stage, row, plan) && knowsEnough(stage, options.mirrored);
+  // An incarnation is never used twice, not even by an attempt that died between binding its stage and writing the row.
+  const next = Math.max(row.incarnation, stage.binding()?.incarnation ?? 0) + 1;
+  if (!stageKept) await stage.bind(next, row.applied, plan);
+  else if (renew) await stage.renew(next);
+  const bound = stage.binding();
+  if (bound === null) throw new Error('the stage is not bound although it was bound just now');
+  if (!(await session.bind(token, stage.id, bound.incarnation))) return { overtaken: await session.readLocked() };
+  return { token, incarnation: bound.incarnation, cursor: bound.resolved, applied: row.applied, stageKept };
+}
+
+/**
+ * The stage is ours only if the row names it and its incarnation, and it is complete from the checkpoint on (protocol rules B and D). One
+ * that knows less than is applied is a copy of an old disk (protocol rule 15).
+ */
+function isOurs(stage: Stage, row: Checkpoint, plan: string): boolean {
+  const bound = stage.binding();
+  return (
+    bound !== null &&
+    row.stageId === stage.id &&
+    row.incarnation === bound.incarnation &&
+    bound.plan === plan &&
+    bound.floor <= row.applied &&
+    row.applied <= bound.resolved
+  );
+}
+
+/** A stage that knows less than it has already mirrored is a copy of an old disk (protocol rule 15). */
+function knowsEnough(stage: Stage, mirrored: AttemptOptions['mirrored']): boolean {
+  if (mirrored === null || mirrored.stageId !== stage.id) return true;
+  return (stage.binding()?.resolved ?? HLC_ZERO) >= parseHlc(mirrored.resolved);
+}
+
+async function applyAndHold(options: AttemptOptions, incarnation: number): Promise<AttemptOutcome | 'again'> {
+  for (;;) {
+    const end = await runApplyLoop({ ...options, incarnation });
+    switch (end.ended) {
+      case 'aborted':
+        return { ended: 'aborted' };
+      case 'halted':
+        return { ended: 'halted', error: end.error };
+      case 'fenced':
+        return { ended: 'fenced', found: end.found };
+      case 'set-back':
+      case 'incomplete':
+        options.log(
+          `stream ${options.stream}: the target is at ${formatHlc(end.found.applied)} and the stage is not complete from there: a new incarnation begins there`,
+        );
+        return 'again';
+      case 'stopped':
+        await hold(options, end.at);
+    }
+  }
+}
+
+/** Rests at `at` while the intake goes on: what arrives now is what the source has after it. */
+async function hold(options: AttemptOptions, at: Hlc): Promise<void> {
+  const { stage, signal, stopAt, onHold, bell } = options;
+  const resting = (): boolean => {
+    const stop = stopAt();
+    return stop !== null && stop <= at;
+  };
+  while (!signal.aborted && resting()) {
+    const seenUpTo = stage.binding()?.resolved ?? at;
+    const newerChanges = seenUpTo > at ? stage.read(at, seenUpTo, NEWER_COUNTED).mutations.length : 0;
+    await onHold({ at, seenUpTo, newerChanges });
+    await bell.wait(HOLD_REPORT_MS, signal);
+  }
+}

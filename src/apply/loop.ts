@@ -1,0 +1,184 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Checkpoint } from '../domain/checkpoint.js';
+import type { Hlc } from '../domain/hlc.js';
+import type { SpanLimits, Stage, StagedSpan } from '../staging/stage.js';
+import {
+  BadRowError,
+  FenceLostError,
+  SchemaMismatchError,
+  TargetRefusedError,
+  TargetUnavailableError,
+} from '../targets/failures.js';
+import type { ApplySession } from '../targets/target.js';
+import { backoffMs, type BackoffTuning } from './backoff.js';
+import type { Bell } from './bell.js';
+import { addWindow, NO_PROGRESS, type ApplyProgress } from './progress.js';
+import { planWindow } from './window.js';
+
+export interface ApplyLoopOptions {
+  readonly stage: Stage;
+  readonly stream: string;
+  /** Of the attempt that has taken over; fences every transaction (protocol rule C). */
+  readonly token: string;
+  /** To which the stage is bound, by the row (protocol rule D). */
+  readonly incarnation: number;
+  readonly openSession: () => Promise<ApplySession>;
+  /** Rows and bytes of one target transaction. */
+  readonly limits: SpanLimits;
+  /** The loop ends: the window under way is finished or, after `abortGraceMs`, cut off. */
+  readonly signal: AbortSignal;
+  /** Rung when the resolved timestamp has advanced, or `stopAt` has changed. */
+  readonly bell: Bell;
+  /** Stop exactly there; null: go on. */
+  readonly stopAt?: () => Hlc | null;
+  /** Called after every window, failure and recovery, with the latest figures. */
+  readonly onProgress: (progress: ApplyProgress) => void;
+  /** A line for the log: no secrets, no row values. */
+  readonly log: (message: string) => void;
+  /** At most so often does the checkpoint advance while nothing changes, in milliseconds. */
+  readonly idleAdvanceMs: number;
+  /** Time for the window under way after an abort, in milliseconds. */
+  readonly abortGraceMs: number;
+  readonly retry: BackoffTuning;
+}
+
+/**
+ * - `stopped`: the checkpoint is at `stopAt`, or was beyond it already.
+ * - `aborted`: by the signal; the checkpoint on the target says how far.
+ * - `fenced`: another attempt has the token, or the row is gone.
+ * - `set-back`: the token is ours, yet the row is behind what we have applied: the target was set back.
+ * - `incomplete`: the stage does not have everything after the row's checkpoint (protocol rule B): it must be bound anew.
+ * - `halted`: a person must mend something on the target first.
+ */
+export type ApplyLoopEnd =
+  | { readonly ended: 'stopped'; readonly at: Hlc }
+  | { readonly ended: 'aborted' }
+  | { readonly ended: 'fenced'; readonly found: Checkpoint | null }
+  | { readonly ended: 'set-back'; readonly found: Checkpoint }
+  | { readonly ended: 'incomplete'; readonly found: Checkpoint }
+  | { readonly ended: 'halted'; readonly error: BadRowError | SchemaMismatchError | TargetRefusedError };
+
+/** Applies what the stage has resolved until something ends it. Transient errors of the target are retried without end. */
+export async function runApplyLoop(options: ApplyLoopOptions): Promise<ApplyLoopEnd> {
+  const { signal, retry, stream } = options;
+  let progress = NO_PROGRESS;
+  let failures = 0;
+  const report = (change: Partial<ApplyProgress>): void => {
+    progress = { ...progress, ...change };
+    options.onProgress(progress);
+  };
+
+  while (!signal.aborted) {
+    let session: ApplySession | null = null;
+    try {
+      session = await options.openSession();
+      const closeWhenCut = closeAfterGrace(session, options);
+      try {
+        // After any failure, an unknown outcome of a commit included, the row under its lock says how far we are (protocol rules C, 22).
+        const found = await session.readLocked();
+        if (found === null || found.token !== options.token) return { ended: 'fenced', found };
+        if (progress.applied !== null && found.applied < progress.applied) return { ended: 'set-back', found };
+        if (failures > 0) options.log(`stream ${stream}: the target is back after ${failures} failed attempts`);
+        failures = 0;
+        report({ applied: found.applied, incident: null });
+        return await applyWindows(options, session, found, () => progress, report);
+      } finally {
+        closeWhenCut();
+      }
+    } catch (error) {
+      const end = endOf(error, options.token, progress.applied);
+      if (end !== null) return end;
+      if (!isTransient(error)) throw error;
+      if (signal.aborted) break;
+      failures++;
+      const waitMs = backoffMs(retry, failures, Math.random());
+      options.log(`stream ${stream}: ${error.message}; attempt ${failures + 1} in ${waitMs} ms`);
+      report({
+        retries: progress.retries + 1,
+        incident: { code: 'code' in error ? error.code : 'fence', message: error.message, attempts: failures },
+      });
+      await session?.close();
+      session = null;
+      await delay(waitMs, undefined, { signal }).catch(() => undefined);
+    } finally {
+      await session?.close();
+    }
+  }
+  return { ended: 'aborted' };
+}
+
+async function applyWindows(
+  options: ApplyLoopOptions,
+  session: ApplySession,
+  row: Checkpoint,
+  progress: () => ApplyProgress,
+  report: (change: Partial<ApplyProgress>) => void,
+): Promise<ApplyLoopEnd> {
+  const { stage, token, incarnation, signal, limits, bell, idleAdvanceMs } = options;
+  let applied = row.applied;
+  let advancedAt = -Infinity;
+  while (!signal.aborted) {
+    const binding = stage.binding();
+    const next = planWindow(binding, incarnation, applied, options.stopAt?.() ?? null);
+    if (next.kind === 'incomplete') return { ended: 'incomplete', found: { ...row, applied } };
+    if (next.kind === 'stopped') return { ended: 'stopped', at: applied };
+    if (next.kind === 'idle') {
+      await bell.wait(idleAdvanceMs, signal);
+      continue;
+    }
+    const span: StagedSpan = stage.read(applied, next.upTo, limits);
+    const restMs = advancedAt + idleAdvanceMs - performance.now();
+    if (span.mutations.length === 0 && !next.last && restMs > 0) {
+      await bell.wait(restMs, signal);
+      continue;
+    }
+    const window = { previous: applied, next: span.end, mutations: span.mutations };
+    const figures = await session.apply(token, window);
+    applied = window.next;
+    advancedAt = performance.now();
+    report(
+      addWindow(
+        { ...progress(), resolved: binding?.resolved ?? null },
+        { next: applied, mutations: window.mutations.length },
+        figures,
+      ),
+    );
+    // Only what is committed goes (protocol rule 11); an idle tick has nothing to purge.
+    if (window.mutations.length > 0) await stage.purge(applied);
+  }
+  return { ended: 'aborted' };
+}
+
+/** What a failure ends the loop with; null when it does not end it. */
+function endOf(error: unknown, token: string, applied: Hlc | null): ApplyLoopEnd | null {
+  if (error instanceof FenceLostError) {
+    const { found } = error;
+    if (found === null || found.token !== token || applied === null) return { ended: 'fenced', found };
+    return found.applied < applied ? { ended: 'set-back', found } : null;
+  }
+  const halts =
+    error instanceof BadRowError || error instanceof SchemaMismatchError || error instanceof TargetRefusedError;
+  return halts ? { ended: 'halted', error } : null;
+}
+
+/**
+ * A fence lost to our own token, with the row ahead of us: a statement of ours whose answer was lost has arrived late. The row is read again
+ * like after any lost connection.
+ */
+function isTransient(error: unknown): error is TargetUnavailableError | FenceLostError {
+  return error instanceof TargetUnavailableError || error instanceof FenceLostError;
+}
+
+/** Once the signal has aborted, the session is cut off after the grace time. Returns the end of that watch. */
+function closeAfterGrace(session: ApplySession, { signal, abortGraceMs }: ApplyLoopOptions): () => void {
+  let timer: NodeJS.Timeout | undefined;
+  const onAbort = (): void => {
+    timer = setTimeout(() => void session.close(), abortGraceMs);
+  };
+  if (signal.aborted) onAbort();
+  else signal.addEventListener('abort', onAbort);
+  return () => {
+    signal.removeEventListener('abort', onAbort);
+    clearTimeout(timer);
+  };
+}

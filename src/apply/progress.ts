@@ -1,0 +1,59 @@
+import type { Hlc } from '../domain/hlc.js';
+import type { AppliedFigures } from '../targets/target.js';
+
+/** Why the loop does not get on just now. Ends with the next success. */
+export interface ApplyIncident {
+  /** The target's code, e.g. an SQLSTATE. */
+  readonly code: string;
+  readonly message: string;
+  /** Failures in a row. */
+  readonly attempts: number;
+}
+
+/** What the loop has done since it began. Counters only grow. */
+export interface ApplyProgress {
+  /** C as last read from, or written to, the target; null before the first read. */
+  readonly applied: Hlc | null;
+  /** The stage's resolved timestamp; null while unbound. */
+  readonly resolved: Hlc | null;
+  /** Transactions that moved the checkpoint. */
+  readonly windows: number;
+  /** ... of which a constraint objected to the set-based order. */
+  readonly windowsInSourceOrder: number;
+  /** Changes taken from the stage, before collapsing. */
+  readonly mutations: number;
+  readonly upserts: number;
+  readonly deletes: number;
+  /** Transactions retried. */
+  readonly retries: number;
+  readonly incident: ApplyIncident | null;
+}
+
+export const NO_PROGRESS: ApplyProgress = {
+  applied: null,
+  resolved: null,
+  windows: 0,
+  windowsInSourceOrder: 0,
+  mutations: 0,
+  upserts: 0,
+  deletes: 0,
+  retries: 0,
+  incident: null,
+};
+
+export function addWindow(
+  progress: ApplyProgress,
+  window: { readonly next: Hlc; readonly mutations: number },
+  figures: AppliedFigures,
+): ApplyProgress {
+  return {
+    ...progress,
+    applied: window.next,
+    windows: progress.windows + 1,
+    windowsInSourceOrder: progress.windowsInSourceOrder + (figures.inSourceOrder ? 1 : 0),
+    mutations: progress.mutations + window.mutations,
+    upserts: progress.upserts + figures.upserts,
+    deletes: progress.deletes + figures.deletes,
+    incident: null,
+  };
+}

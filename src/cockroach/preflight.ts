@@ -1,0 +1,177 @@
+import type { ChangefeedOptions } from '../domain/changefeed-options.js';
+import { action, createFinding, onSource, type Finding } from '../domain/finding.js';
+import { hlcToMillis, type Hlc } from '../domain/hlc.js';
+import { formatTableName, type TableName } from '../domain/table.js';
+import type { Cockroach } from './client.js';
+import { captureCursor } from './clock.js';
+import { CockroachError } from './errors.js';
+import { describeTables, readDatabase, type IntrospectedTable } from './introspect.js';
+import { findForeignFeeds } from './jobs.js';
+import { tryCreateChangefeed, tryRangefeed } from './preflight-changefeed.js';
+import { findHistoryProblems, tryCursor } from './preflight-history.js';
+import { findTableProblems, missingTable } from './preflight-tables.js';
+import { hasAny, readSystemPrivileges, type SystemPrivileges } from './privileges.js';
+import { canProtectHistory, readGcTtls, readProtectionMaxAge } from './protection.js';
+import { quoteIdentifier, quoteTable } from './quoting.js';
+
+export interface CockroachPreflight {
+  readonly tables: readonly TableName[];
+  /** Of `mergeChangefeedOptions`. */
+  readonly options: ChangefeedOptions;
+  /** Cluster settings that the runbook will set, by name. */
+  readonly settings: Readonly<Record<string, string>>;
+  readonly stream: string;
+  /** Where the changefeed will send. */
+  readonly receiver: { readonly host: string; readonly port: number; readonly path: readonly string[] };
+  /** How long an outage must be survivable, in milliseconds. */
+  readonly outageMs: number;
+  /** A cursor that is there already; absent for a new stream. */
+  readonly cursor?: Hlc;
+  /** How long the trial without a sink waits for a message. Default 10,000. */
+  readonly rangefeedTrialMs?: number;
+  /** Wall clock of the caller in milliseconds since 1970; for the warning of skew only (protocol rule 31). */
+  readonly now: () => number;
+  readonly signal?: AbortSignal;
+}
+
+export interface CockroachPreflightResult {
+  /** Every problem at once. */
+  readonly findings: readonly Finding[];
+  readonly tables: readonly IntrospectedTable[];
+}
+
+/**
+ * Reads and tries everything that the stream needs of CockroachDB, and leaves nothing behind.
+ * @throws CockroachError when CockroachDB cannot be asked
+ */
+export async function preflightCockroach(
+  cockroach: Cockroach,
+  request: CockroachPreflight,
+): Promise<CockroachPreflightResult> {
+  const database = await readDatabase(cockroach);
+  const { tables, missing } = await describeTables(cockroach, request.tables);
+  const names = tables.map((table) => table.table);
+  const privileges = await readSystemPrivileges(cockroach);
+  const findings = [
+    ...missing.map((name) => missingTable(name, database)),
+    ...tables.flatMap(findTableProblems),
+    ...findPrivilegeProblems(privileges, request.settings),
+    ...(await trySelect(cockroach, names, privileges.user)),
+    ...(await tryChangefeeds(cockroach, request, names, privileges.user)),
+    ...(await findHistory(cockroach, request, { database, names, privileges })),
+    ...(request.cursor === undefined ? [] : await tryCursor(cockroach, names, request.cursor)),
+    ...(await findFeedsInTheWay(cockroach, request)),
+    ...(await findSkew(cockroach, request)),
+  ];
+  return { findings, tables };
+}
+
+function findPrivilegeProblems(
+  privileges: SystemPrivileges,
+  settings: Readonly<Record<string, string>>,
+): readonly Finding[] {
+  const lacks = (privilege: string, problem: string): Finding =>
+    createFinding('blocking', `privilege.${privilege.toLowerCase()}`, {
+      object: `user ${privileges.user}`,
+      problem,
+      found: `system privileges: ${[...(privileges.granted ?? [])].join(', ') || 'none'}`,
+      remedy: onSource(`GRANT SYSTEM ${privilege} TO ${quoteIdentifier(privileges.user)};`),
+    });
+  const names = Object.keys(settings);
+  return [
+    ...(hasAny(privileges, 'VIEWJOB', 'CONTROLJOB')
+      ? []
+      : [lacks('VIEWJOB', "without it changefeeds of others are not seen, and two could send the stream's rows")]),
+    ...(names.length === 0 || hasAny(privileges, 'MODIFYCLUSTERSETTING')
+      ? []
+      : [lacks('MODIFYCLUSTERSETTING', `it may not set ${names.join(', ')}`)]),
+  ];
+}
+
+async function trySelect(cockroach: Cockroach, names: readonly TableName[], user: string): Promise<readonly Finding[]> {
+  const findings: Finding[] = [];
+  for (const name of names) {
+    try {
+      await cockroach.query(`SELECT 1 FROM ${quoteTable(name)} LIMIT 1`);
+    } catch (cause) {
+      if (!(cause instanceof CockroachError) || cause.kind !== 'privilege') throw cause;
+      findings.push(
+        createFinding('blocking', 'privilege.select', {
+          object: formatTableName(name),
+          problem: `user ${user} may not read it, so its rows cannot be compared`,
+          found: cause.message,
+          remedy: onSource(`GRANT SELECT ON TABLE ${quoteTable(name)} TO ${quoteIdentifier(user)};`),
+        }),
+      );
+    }
+  }
+  return findings;
+}
+
+async function tryChangefeeds(
+  cockroach: Cockroach,
+  request: CockroachPreflight,
+  tables: readonly TableName[],
+  user: string,
+): Promise<readonly Finding[]> {
+  if (tables.length === 0) return [];
+  const cursor = await captureCursor(cockroach, request.signal);
+  const enablesRangefeeds = request.settings['kv.rangefeed.enabled'] === 'true';
+  const refused = await tryCreateChangefeed(cockroach, {
+    tables,
+    options: request.options,
+    cursor,
+    user,
+    enablesRangefeeds,
+  });
+  if (refused.some((finding) => finding.id === 'rangefeed.disabled')) return refused;
+  const trial = {
+    timeoutMs: request.rangefeedTrialMs ?? 10_000,
+    ...(request.signal ? { signal: request.signal } : {}),
+  };
+  const silent = await tryRangefeed(cockroach, tables, trial);
+  return [...refused, ...silent.filter((finding) => !(enablesRangefeeds && finding.id === 'rangefeed.disabled'))];
+}
+
+async function findHistory(
+  cockroach: Cockroach,
+  request: CockroachPreflight,
+  { database, names, privileges }: { database: string; names: readonly TableName[]; privileges: SystemPrivileges },
+): Promise<readonly Finding[]> {
+  const canProtect = (await canProtectHistory(cockroach)) && hasAny(privileges, 'REPLICATION');
+  const ttls = canProtect ? [] : await readGcTtls(cockroach, database, names);
+  const maxAgeMs = await readProtectionMaxAge(cockroach);
+  return findHistoryProblems({ canProtect, ttls, outageMs: request.outageMs, maxAgeMs });
+}
+
+async function findFeedsInTheWay(cockroach: Cockroach, request: CockroachPreflight): Promise<readonly Finding[]> {
+  const feeds = await findForeignFeeds(cockroach, request.receiver, request.stream);
+  return feeds.map((feed) =>
+    createFinding('blocking', 'receiver.inUse', {
+      object: `${request.receiver.host}:${request.receiver.port}/${request.receiver.path.join('/')}`,
+      problem: 'another changefeed sends to this receiver and schema',
+      found: `job ${feed.jobId} (${feed.status})${feed.sink?.stream ? ` of stream ${feed.sink.stream}` : ''}`,
+      remedy: onSource(`CANCEL JOB ${feed.jobId};`),
+    }),
+  );
+}
+
+/** Skew decides nothing (protocol rule 31), but lag would be shown wrong by as much. */
+const SKEW_WARNING_MS = 2_000;
+
+async function findSkew(cockroach: Cockroach, request: CockroachPreflight): Promise<readonly Finding[]> {
+  const before = request.now();
+  const theirs = hlcToMillis(await captureCursor(cockroach, request.signal));
+  const after = request.now();
+  const skew = theirs < before ? theirs - before : Math.max(0, theirs - after);
+  if (Math.abs(skew) < SKEW_WARNING_MS) return [];
+  return [
+    createFinding('warning', 'clock.skew', {
+      object: 'cluster',
+      problem:
+        "the cluster's clock and this worker's differ; no decision depends on it, but lag is shown wrong by as much",
+      found: `the cluster is ${Math.abs(skew)} ms ${skew > 0 ? 'ahead' : 'behind'}`,
+      remedy: action('Synchronise the clocks (NTP) of the worker and the cluster.'),
+    }),
+  ];
+}

@@ -1,0 +1,96 @@
+import { GATES, type Gate } from './runbook-input.js';
+import type { Phase } from './phases.js';
+
+/** What a person may say to a running runbook, as a signal or, for those who want an answer, as an update. */
+export const MESSAGES = ['pause', 'resume', 'finish', 'rollback', 'approve', 'forwardStopped'] as const;
+export type Message = (typeof MESSAGES)[number];
+
+/**
+ * What a message does in a phase.
+ * - `pauses`, `resumes`, `finishes`, `rollsBack`: as it says
+ * - `opens`: opens its gate, now or when the gate is reached
+ * - `notes`: is taken for true (the forward replicator has been stopped)
+ * - anything else is the reason why it is refused
+ */
+export type Effect = 'pauses' | 'resumes' | 'finishes' | 'rollsBack' | 'opens' | 'notes' | { readonly refused: string };
+
+const no = (refused: string): Effect => ({ refused });
+
+const EARLY = {
+  pause: no('there is nothing to pause yet: replication has not started'),
+  resume: no('nothing is paused: replication has not started'),
+  finish: no('cannot finish: replication has not started; to stop now, send rollback'),
+  rollback: 'rollsBack',
+  approve: 'opens',
+} as const satisfies Partial<Record<Message, Effect>>;
+
+const DRAINED = no('forward replication is already known to be stopped');
+const OVER: Record<Message, Effect> = {
+  pause: no('the run has ended'),
+  resume: no('the run has ended'),
+  finish: no('the run has ended'),
+  rollback: no('the run has ended'),
+  approve: no('the run has ended'),
+  forwardStopped: no('the run has ended'),
+};
+
+/** Every message in every phase. The documentation's table is checked against this one. */
+export const MESSAGE_EFFECTS: Readonly<Record<Phase, Readonly<Record<Message, Effect>>>> = {
+  preflight: { ...EARLY, forwardStopped: 'notes' },
+  drain: { ...EARLY, forwardStopped: 'notes' },
+  prepare: { ...EARLY, forwardStopped: DRAINED },
+  cursor: { ...EARLY, forwardStopped: DRAINED },
+  receiver: { ...EARLY, forwardStopped: DRAINED },
+  changefeed: { ...EARLY, forwardStopped: DRAINED },
+  replicate: {
+    pause: 'pauses',
+    resume: 'resumes',
+    finish: 'finishes',
+    rollback: 'rollsBack',
+    approve: 'opens',
+    forwardStopped: DRAINED,
+  },
+  paused: {
+    pause: no('it is paused already'),
+    resume: 'resumes',
+    finish: no('cannot finish: paused; send resume first'),
+    rollback: 'rollsBack',
+    approve: 'opens',
+    forwardStopped: DRAINED,
+  },
+  finish: {
+    pause: no('cannot pause: it is finishing'),
+    resume: no('nothing is paused: it is finishing'),
+    finish: no('it is finishing already'),
+    rollback: 'rollsBack',
+    approve: 'opens',
+    forwardStopped: DRAINED,
+  },
+  rollback: {
+    pause: no('it is rolling back'),
+    resume: no('it is rolling back'),
+    finish: no('it is rolling back'),
+    rollback: no('it is rolling back already'),
+    approve: no('it is rolling back'),
+    forwardStopped: no('it is rolling back'),
+  },
+  ended: OVER,
+};
+
+/** Reads the gate that `approve` names; a text says why it cannot be honoured. */
+export function readGate(
+  payload: unknown,
+  gatesOfThisRun: readonly Gate[],
+): { readonly gate: Gate } | { readonly refused: string } {
+  const named = typeof payload === 'object' && payload !== null && 'gate' in payload ? payload.gate : undefined;
+  const gate = GATES.find((one) => one === named);
+  if (gate === undefined) {
+    const found = typeof named === 'string' ? `"${named.slice(0, 40)}"` : 'nothing';
+    return {
+      refused: `approve must name its gate, e.g. {"gate":"finish"}; found ${found}, known are ${GATES.join(', ')}`,
+    };
+  }
+  if (!gatesOfThisRun.includes(gate))
+    return { refused: `this run has no gate "${gate}": its input lists ${gatesOfThisRun.join(', ') || 'none'}` };
+  return { gate };
+}

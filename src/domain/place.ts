@@ -1,0 +1,9 @@
+/** Which databases an activity works on, by the worker's names for them. Part of every activity's argument. */
+export interface Place {
+  /** The workflow id. */
+  readonly run: string;
+  readonly source: string;
+  readonly target: string;
+  readonly checkpointSchema: string;
+  readonly statementTimeoutMs: number;
+}

@@ -1,0 +1,184 @@
+import { z } from 'zod';
+import { parseDuration } from './duration.js';
+import { describeIssues, type InputProblem } from './input-problems.js';
+
+/** A duration in the input: `250ms`, `30s`, `1m30s`, `12h`, `4d`. Kept as milliseconds. */
+const duration = (fallback: string) =>
+  z
+    .string('expected a duration such as "30s"')
+    .default(fallback)
+    .transform((text, context) => {
+      const ms = parseDuration(text);
+      if (ms === null)
+        context.addIssue({ code: 'custom', message: 'expected a duration such as "250ms", "30s", "1m30s" or "4d"' });
+      return ms ?? 0;
+    });
+
+const connectionName = z
+  .string('expected the name of a connection')
+  .regex(
+    /^[a-z0-9][a-z0-9-]{0,62}$/,
+    'expected the name of a connection that the worker knows (lower-case letters, digits, "-"), never a connection string',
+  );
+
+const count = (fallback: number, min: number, max: number) =>
+  z
+    .number(`expected a whole number from ${min} to ${max}`)
+    .int()
+    .min(min, `expected at least ${min}`)
+    .max(max, `expected at most ${max}`)
+    .default(fallback);
+
+const identifier = (what: string) =>
+  z.string(`expected ${what}`).min(1, `expected ${what}`).max(128, `expected ${what} of at most 128 characters`);
+
+const tableName = z
+  .string('expected "schema.table"')
+  .regex(/^[^.\s"']+\.[^.\s"']+$/, 'expected "schema.table", spelled as CockroachDB stores it');
+
+/** The cluster settings that the runbook may change; each is put back at the end. */
+export const CLUSTER_SETTINGS = [
+  'kv.rangefeed.enabled',
+  'kv.rangefeed.closed_timestamp_refresh_interval',
+  'kv.closed_timestamp.target_duration',
+  'kv.rangefeed.concurrent_catchup_iterators',
+] as const;
+
+export const GATES = ['forward', 'finish'] as const;
+export type Gate = (typeof GATES)[number];
+
+const drain = z
+  .strictObject(
+    {
+      /** The forward replicator's metrics, as a connection name of the worker's. Absent: a person says `forwardStopped`. */
+      forward: connectionName.optional(),
+      /** The rate of applied rows must be 0 for so long in every schema. */
+      quietFor: duration('30s'),
+      /** What the forward replicator may lag behind its source and still count as current. */
+      maxSourceLag: duration('10s'),
+      pollEvery: duration('2s'),
+      /** Who stops it: the worker by its configured command, or a person who then signals `forwardStopped`. */
+      stoppedBy: z.enum(['worker', 'person'], 'expected "worker" or "person"').default('person'),
+      /** After so long without being drained an incident starts. */
+      limit: duration('1h'),
+    },
+    'expected an object',
+  )
+  .prefault({});
+
+const changefeed = z
+  .strictObject({
+    resolved: z
+      .string()
+      .regex(/^\d+(ms|s)$/, 'expected a duration such as "250ms"')
+      .default('250ms'),
+    minCheckpointFrequency: z
+      .string()
+      .regex(/^\d+(ms|s)$/, 'expected a duration such as "250ms"')
+      .default('250ms'),
+    flushBytes: count(1_048_576, 1_024, 67_108_864),
+    flushFrequency: z
+      .string()
+      .regex(/^\d+(ms|s)$/, 'expected a duration such as "1s"')
+      .default('1s'),
+    clientTimeout: z
+      .string()
+      .regex(/^\d+(ms|s)$/, 'expected a duration such as "10s"')
+      .default('10s'),
+    /** Further options of CREATE CHANGEFEED, by name; null for an option without a value. */
+    options: z.record(z.string(), z.string().nullable()).default({}),
+  })
+  .prefault({});
+
+const apply = z
+  .strictObject({
+    /** Rows of one statement on the target. */
+    flushSize: count(1_000, 1, 100_000),
+    /** Rows after which a window is cut, between two timestamps. */
+    windowRows: count(20_000, 1, 1_000_000),
+    /** Bytes after which a window is cut, between two timestamps. */
+    windowBytes: count(33_554_432, 65_536, 1_073_741_824),
+    /** Apply only the last change of each key in a window. */
+    collapseMutations: z.boolean('expected true or false').default(true),
+    /** `auto`: switch foreign keys and triggers off for our transactions where the user may; `on`: never. */
+    enforcement: z.enum(['auto', 'on'], 'expected "auto" or "on"').default('auto'),
+    lockTimeout: duration('10s'),
+    idleInTransactionTimeout: duration('30s'),
+    /** How often an idle stream moves its checkpoint. */
+    idleAdvance: duration('1s'),
+  })
+  .prefault({});
+
+const limits = z
+  .strictObject({
+    /** How long an outage of the target or of us must be survivable: history is kept for so long. */
+    outage: duration('12h'),
+    heartbeatTimeout: duration('10s'),
+    /** A new attempt waits for the stage's own host for so long before it takes another. */
+    hostGrace: duration('1m'),
+    /** The receiver must listen within. */
+    receiverStart: duration('1m'),
+    /** No resolved timestamp for so long is an incident. */
+    stallAfter: duration('1m'),
+    /** Lag beyond this is an incident. */
+    maxLag: duration('5m'),
+    healthEvery: duration('2s'),
+    /** A wait for a person becomes an incident after. */
+    approval: duration('24h'),
+    /** Finish must have applied everything up to its timestamp within. */
+    finish: duration('30m'),
+    /** CREATE CHANGEFEED may take so long to answer. */
+    createChangefeed: duration('1m'),
+    /** Statements on either database give up after. */
+    statement: duration('30s'),
+  })
+  .prefault({});
+
+export const runbookInputSchema = z.strictObject(
+  {
+    /** CockroachDB, by the worker's name for it. */
+    source: connectionName,
+    /** The original database, by the worker's name for it. */
+    target: connectionName,
+    /** Source tables, `schema.table`. */
+    tables: z
+      .array(tableName, 'expected a list of "schema.table"')
+      .min(1, 'expected at least one table')
+      .max(500, 'expected at most 500 tables'),
+    /** Schema of the target tables, where it is not the source's. */
+    targetSchema: identifier('the name of a schema').optional(),
+    /** Where the checkpoint lives on the target. */
+    checkpointSchema: identifier('the name of a schema').default('_failback'),
+    /** Cluster settings to set while the stream runs. */
+    clusterSettings: z
+      .partialRecord(
+        z.enum(CLUSTER_SETTINGS, `expected one of ${CLUSTER_SETTINGS.join(', ')}`),
+        z.string('expected the value as a string'),
+      )
+      .default({}),
+    /** Gates at which the runbook waits for the signal `approve`. */
+    approvals: z.array(z.enum(GATES, `expected one of ${GATES.join(', ')}`), 'expected a list of gates').default([]),
+    drain,
+    changefeed,
+    apply,
+    limits,
+  },
+  'expected one JSON object',
+);
+
+/** The input as the runbook uses it: defaults filled in, durations in milliseconds. */
+export type RunbookInput = z.output<typeof runbookInputSchema>;
+
+export type ParsedInput =
+  | { readonly ok: true; readonly input: RunbookInput }
+  | { readonly ok: false; readonly problems: readonly InputProblem[] };
+
+/** Checks the whole input and reports every problem at once. Pure. */
+export function parseRunbookInput(raw: unknown): ParsedInput {
+  const result = runbookInputSchema.safeParse(raw);
+  if (!result.success) return { ok: false, problems: describeIssues(result.error.issues, raw) };
+  const twice = result.data.tables.find((name, index) => result.data.tables.indexOf(name) !== index);
+  if (twice !== undefined)
+    return { ok: false, problems: [{ field: 'tables', message: `found "${twice}" twice: name each table once` }] };
+  return { ok: true, input: result.data };
+}

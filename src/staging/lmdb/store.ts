@@ -1,0 +1,127 @@
+import { randomInt, randomUUID } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
+import { open, type Database, type RootDatabase } from 'lmdb';
+import { formatHlc, parseHlc } from '../../domain/hlc.js';
+import { StageBusyError, type StageBinding } from '../stage.js';
+import { StageCorruptError } from './errors.js';
+import { currentOwner, isOwnerAlive, type Owner } from './owner.js';
+
+/** An LMDB environment that this process owns. */
+export interface StageStore {
+  readonly folder: string;
+  readonly root: RootDatabase;
+  /** `entryKey` -> value of `writeEntryValue`, in time order. */
+  readonly entries: Database<Buffer, Buffer>;
+  /** Shape number -> names of the columns. */
+  readonly shapes: Database<string[], number>;
+  /** Random, made with the store (protocol rule 15). */
+  readonly id: string;
+  /**
+   * Runs `write`, which only puts and removes, as one transaction, if this process still owns the store. Resolves when it is
+   * flushed: with `overlappingSync` off, LMDB's writer thread calls fdatasync inside the commit (protocol rule 14).
+   * @throws StageBusyError when another process has taken the store; what the store itself objects
+   */
+  transact(write: () => void): Promise<void>;
+  readBinding(): StageBinding | null;
+  /** Inside `transact` only. */
+  putBinding(binding: StageBinding): void;
+  /** Gives up ownership and closes. */
+  close(): Promise<void>;
+}
+
+interface BindingRecord {
+  readonly incarnation: number;
+  readonly floor: string;
+  readonly resolved: string;
+  readonly plan: string;
+}
+
+const OWNER = 'owner';
+const ID = 'id';
+const BINDING = 'binding';
+
+/** Folders open in this process: LMDB shares one environment for all who open it, so its own lock would not object. */
+const openFolders = new Set<string>();
+
+/** @throws StageBusyError when this or another process has the folder open */
+export function openStore(folder: string): StageStore {
+  if (openFolders.has(folder)) throw new StageBusyError(folder);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  // Without turn batching every write is one of our own transactions: LMDB's JavaScript side opens none of its own, whose failure on a
+  // full disk nobody could catch.
+  const root = open({ path: folder, noSubdir: false, maxDbs: 3, overlappingSync: false, eventTurnBatching: false });
+  try {
+    const entries = root.openDB<Buffer, Buffer>({ name: 'entries', keyEncoding: 'binary', encoding: 'binary' });
+    const shapes = root.openDB<string[], number>({ name: 'shapes', keyEncoding: 'uint32', encoding: 'json' });
+    const meta = root.openDB<unknown, string>({ name: 'meta', encoding: 'json', useVersions: true });
+    const { id, ownership } = takeOwnership(root, meta, folder);
+    openFolders.add(folder);
+
+    return {
+      folder,
+      root,
+      entries,
+      shapes,
+      id,
+      async transact(write) {
+        const mine = await meta.ifVersion(OWNER, ownership, write);
+        if (!mine) throw new StageBusyError(folder);
+      },
+      readBinding() {
+        const record = meta.get(BINDING) as BindingRecord | undefined;
+        return record ? bindingOf(record, folder) : null;
+      },
+      putBinding(binding) {
+        const record: BindingRecord = {
+          incarnation: binding.incarnation,
+          floor: formatHlc(binding.floor),
+          resolved: formatHlc(binding.resolved),
+          plan: binding.plan,
+        };
+        void meta.put(BINDING, record, 0);
+      },
+      async close() {
+        try {
+          await meta.ifVersion(OWNER, ownership, () => void meta.remove(OWNER));
+        } finally {
+          await root.close();
+          openFolders.delete(folder);
+        }
+      },
+    };
+  } catch (error) {
+    void root.close();
+    throw error;
+  }
+}
+
+function takeOwnership(
+  root: RootDatabase,
+  meta: Database<unknown, string>,
+  folder: string,
+): { id: string; ownership: number } {
+  // The version of the owner's entry: every later write is conditional on it, inside the store's own transaction.
+  const ownership = randomInt(1, 2 ** 47);
+  return root.transactionSync(() => {
+    const owner = meta.get(OWNER) as Owner | undefined;
+    if (owner && isOwnerAlive(owner)) throw new StageBusyError(folder);
+    void meta.put(OWNER, currentOwner(), ownership);
+    const known = meta.get(ID) as string | undefined;
+    const id = known ?? randomUUID();
+    if (known === undefined) void meta.put(ID, id, 0);
+    return { id, ownership };
+  });
+}
+
+function bindingOf(record: BindingRecord, folder: string): StageBinding {
+  try {
+    return {
+      incarnation: record.incarnation,
+      floor: parseHlc(record.floor),
+      resolved: parseHlc(record.resolved),
+      plan: record.plan,
+    };
+  } catch (cause) {
+    throw new StageCorruptError(folder, `its binding cannot be read (${(cause as Error).message})`);
+  }
+}

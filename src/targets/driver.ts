@@ -1,0 +1,43 @@
+import type { Finding } from '../domain/finding.js';
+import type { SourceTable } from '../domain/source-table.js';
+import type { TableName } from '../domain/table.js';
+import type { ComparedTable, TargetSnapshot } from './snapshot.js';
+import type { ApplySession, ApplySessionOptions, CheckpointStore } from './target.js';
+
+/** What is to be replicated into a target. */
+export interface TargetWish {
+  readonly tables: readonly { readonly source: SourceTable; readonly target: TableName }[];
+  readonly run: string;
+  readonly checkpointSchema: string;
+  readonly enforcementOffWanted: boolean;
+}
+
+export interface TargetAnswer {
+  readonly findings: readonly Finding[];
+  /** The target's own spelling of each table, in the order wished, parents before children; missing ones are left out. */
+  readonly order: readonly TableName[];
+  readonly enforcementOff: boolean;
+}
+
+/** What aligning the sequences has done, and what it could not. A line each, without row values but the sequence's own. */
+export interface SequencesAnswer {
+  readonly done: readonly string[];
+  readonly remains: readonly string[];
+}
+
+/** One target database behind a connection name. Each dialect has its own folder and answers to this. */
+export interface TargetDriver {
+  readonly dialect: 'postgres';
+  /** Name of the database, first segment of the sink URL's path. */
+  databaseName(): Promise<string>;
+  preflight(wish: TargetWish): Promise<TargetAnswer>;
+  openStore(checkpointSchema: string): Promise<CheckpointStore>;
+  openApplySession(options: ApplySessionOptions & { readonly collapseMutations: boolean }): Promise<ApplySession>;
+  /** Everything of the target at one moment, for the comparison. */
+  openSnapshot(checkpointSchema: string): Promise<TargetSnapshot>;
+  /** What is compared of each table, column by column. */
+  planComparison(
+    tables: readonly { readonly source: SourceTable; readonly target: TableName }[],
+  ): Promise<readonly ComparedTable[]>;
+  alignSequences(tables: readonly TableName[]): Promise<SequencesAnswer>;
+}

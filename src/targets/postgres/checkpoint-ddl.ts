@@ -1,0 +1,34 @@
+import { escapeIdentifier } from 'pg';
+
+/** Tables of the checkpoint schema, in the order in which they are locked. */
+export const CHECKPOINT_TABLES = ['checkpoint', 'run', 'claim'] as const;
+export type CheckpointTable = (typeof CHECKPOINT_TABLES)[number];
+
+/** The comment by which we know again what we have made: only that is ever dropped (protocol rule 34). */
+export const MADE_BY_US = 'Made by Failback. It is removed when the last run that has rows here ends.';
+
+/** Statements that make the schema, with its mark. */
+export function createSchemaSql(schema: string): readonly string[] {
+  const name = escapeIdentifier(schema);
+  return [`CREATE SCHEMA ${name}`, `COMMENT ON SCHEMA ${name} IS '${MADE_BY_US}'`];
+}
+
+/**
+ * Statements that make one table, with its mark. Plain CREATE TABLE: a database's defaults cannot make it UNLOGGED
+ * (protocol rule 23).
+ */
+export function createTableSql(schema: string, table: CheckpointTable): readonly string[] {
+  const name = `${escapeIdentifier(schema)}.${table}`;
+  return [`CREATE TABLE ${name} (${COLUMNS[table]})`, `COMMENT ON TABLE ${name} IS '${MADE_BY_US}'`];
+}
+
+const COLUMNS: Readonly<Record<CheckpointTable, string>> = {
+  checkpoint: `
+    stream text PRIMARY KEY, run text NOT NULL,
+    applied numeric(30,10) NOT NULL, cursor numeric(30,10) NOT NULL,
+    token text, holder_pid integer, holder_started timestamptz,
+    stage_id text, incarnation integer NOT NULL DEFAULT 0,
+    feed_wanted boolean NOT NULL DEFAULT true, stop_at numeric(30,10), hold jsonb, origin jsonb NOT NULL, changed_at timestamptz NOT NULL DEFAULT now()`,
+  run: `run text PRIMARY KEY, phase text NOT NULL, state jsonb NOT NULL, changed_at timestamptz NOT NULL DEFAULT now()`,
+  claim: `table_name text PRIMARY KEY, run text NOT NULL`,
+};

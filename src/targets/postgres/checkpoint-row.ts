@@ -1,0 +1,97 @@
+import { escapeIdentifier } from 'pg';
+import type pg from 'pg';
+import type { Checkpoint } from '../../domain/checkpoint.js';
+import { formatHlc, parseHlc, type Hlc } from '../../domain/hlc.js';
+
+/** The row of one stream in `<schema>.checkpoint`, as an applier reads and writes it. */
+export interface CheckpointRow {
+  /** Takes the token and records this session as the holder, in one statement. Null when there is no row. */
+  take(token: string): Promise<Checkpoint | null>;
+  /** Records this session as the holder, if the token is still `token`. False when it is not. */
+  hold(token: string): Promise<boolean>;
+  bind(token: string, stageId: string, incarnation: number): Promise<boolean>;
+  /** The compare-and-set of protocol rule C. False: no row was hit. */
+  advance(token: string, previous: Hlc, next: Hlc): Promise<boolean>;
+  read(): Promise<Checkpoint | null>;
+  /** Waits for the row's lock, and so for the end of a commit of unknown outcome (protocol rule 22). */
+  readLocked(): Promise<Checkpoint | null>;
+  /** Ends the recorded holder's session, if it is still that very session. True when there was one to end. */
+  endHolder(): Promise<boolean>;
+  /** The server processes that hold a lock on the row now. */
+  lockHolders(): Promise<readonly number[]>;
+}
+
+interface CheckpointColumns {
+  readonly stream: string;
+  readonly applied: string;
+  readonly cursor: string;
+  readonly token: string | null;
+  readonly stage_id: string | null;
+  readonly incarnation: number;
+}
+
+const COLUMNS = 'stream, applied::text AS applied, cursor::text AS cursor, token, stage_id, incarnation';
+
+export function createCheckpointRow(client: pg.Client, schema: string, stream: string): CheckpointRow {
+  const table = `${escapeIdentifier(schema)}.checkpoint`;
+  const one = async (sql: string, parameters: readonly unknown[]): Promise<Checkpoint | null> => {
+    const { rows } = await client.query<CheckpointColumns>(sql, [...parameters]);
+    return rows[0] === undefined ? null : toCheckpoint(rows[0]);
+  };
+  const hits = async (sql: string, parameters: readonly unknown[]): Promise<boolean> =>
+    (await client.query(sql, [...parameters])).rowCount === 1;
+
+  const self = `holder_pid = pg_backend_pid(),
+    holder_started = (SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid())`;
+
+  /** $1 = stream, $2 = token */
+  const take = `UPDATE ${table} SET token = $2, ${self}, changed_at = now() WHERE stream = $1 RETURNING ${COLUMNS}`;
+
+  /** $1 = stream, $2 = token */
+  const hold = `UPDATE ${table} SET ${self} WHERE stream = $1 AND token = $2`;
+
+  /** $1 = stream, $2 = token, $3 = stage id, $4 = incarnation */
+  const bind = `UPDATE ${table} SET stage_id = $3, incarnation = $4, changed_at = now() WHERE stream = $1 AND token = $2`;
+
+  /**
+   * $1 = stream, $2 = token, $3 = applied so far, $4 = applied then. A window never passes the stop, even one planned before the stop was
+   * set: both are decided under the row's lock (protocol rule 32).
+   */
+  const advance = `UPDATE ${table} SET applied = $4::numeric, changed_at = now()
+    WHERE stream = $1 AND token = $2 AND applied = $3::numeric AND (stop_at IS NULL OR stop_at >= $4::numeric)`;
+
+  /** $1 = stream */
+  const read = `SELECT ${COLUMNS} FROM ${table} WHERE stream = $1`;
+
+  /** $1 = stream. Process numbers are used again: the session's start must be the recorded one too (protocol rule 24). */
+  const endHolder = `SELECT pg_terminate_backend(session.pid) FROM ${table} AS checkpoint
+    JOIN pg_stat_activity AS session ON session.pid = holder_pid AND session.backend_start = holder_started
+    WHERE stream = $1 AND session.pid <> pg_backend_pid()`;
+
+  /** $1 = stream. The transaction that has locked a row writes its number into it. */
+  const lockHolders = `SELECT held.pid FROM ${table} AS checkpoint
+    JOIN pg_locks AS held ON held.locktype = 'transactionid' AND held.granted AND held.transactionid = checkpoint.xmax
+    WHERE stream = $1 AND held.pid <> pg_backend_pid()`;
+
+  return {
+    take: (token) => one(take, [stream, token]),
+    hold: (token) => hits(hold, [stream, token]),
+    bind: (token, stageId, incarnation) => hits(bind, [stream, token, stageId, incarnation]),
+    advance: (token, previous, next) => hits(advance, [stream, token, formatHlc(previous), formatHlc(next)]),
+    read: () => one(read, [stream]),
+    readLocked: () => one(`${read} FOR UPDATE`, [stream]),
+    endHolder: async () => ((await client.query(endHolder, [stream])).rowCount ?? 0) > 0,
+    lockHolders: async () => (await client.query<{ pid: number }>(lockHolders, [stream])).rows.map((row) => row.pid),
+  };
+}
+
+function toCheckpoint(row: CheckpointColumns): Checkpoint {
+  return {
+    stream: row.stream,
+    applied: parseHlc(row.applied),
+    cursor: parseHlc(row.cursor),
+    token: row.token,
+    stageId: row.stage_id,
+    incarnation: row.incarnation,
+  };
+}

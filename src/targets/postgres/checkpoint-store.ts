@@ -1,0 +1,105 @@
+import type { CheckpointStore } from '../target.js';
+import { createCheckpointRecords } from './checkpoint-records.js';
+import { connectPostgres, type PostgresConnection } from './client.js';
+import { claimTables } from './claims.js';
+import {
+  dropCheckpointSchemaIfEmpty,
+  ensureCheckpointSchema,
+  lockSchema,
+  readCheckpointSchema,
+} from './checkpoint-schema.js';
+import { toTargetError } from './errors.js';
+import { inTransaction, sqlState } from './transaction.js';
+
+/**
+ * The rows of the checkpoint schema on a PostgreSQL target, over one connection of its own. After a TargetUnavailableError close it
+ * and open another. Calls may not overlap.
+ */
+export async function openPostgresCheckpointStore(
+  connection: PostgresConnection,
+  schema: string,
+): Promise<CheckpointStore> {
+  const client = await connectPostgres(connection);
+  const rows = createCheckpointRecords(client, schema);
+
+  /** The end of another run may have dropped the schema since `ensureSchema`: it is made again, and the work done once more. */
+  const write = async <T>(doing: string, work: () => Promise<T>): Promise<T> => {
+    try {
+      try {
+        return await work();
+      } catch (error) {
+        if (!isMissingSchema(error)) throw error;
+        await ensureCheckpointSchema(client, schema);
+        return await work();
+      }
+    } catch (error) {
+      throw toTargetError(error, doing);
+    }
+  };
+
+  /** Without the schema there is no row. */
+  const unlessMissing = async <T>(doing: string, work: () => Promise<T | null>): Promise<T | null> => {
+    try {
+      return await work();
+    } catch (error) {
+      if (isMissingSchema(error)) return null;
+      throw toTargetError(error, doing);
+    }
+  };
+
+  /** A row that is not there is not changed. */
+  const update = async (doing: string, work: () => Promise<void>): Promise<void> => {
+    await unlessMissing(doing, async () => {
+      await work();
+      return null;
+    });
+  };
+
+  return {
+    ensureSchema: async () => {
+      try {
+        await ensureCheckpointSchema(client, schema);
+      } catch (error) {
+        throw toTargetError(error, `creating the checkpoint schema ${schema}`);
+      }
+    },
+    insertOnce: (row) =>
+      write('inserting the checkpoint row', () =>
+        inTransaction(client, async () => {
+          await rows.insert(row);
+          const there = await rows.read(row.stream);
+          if (!there) throw new Error(`the checkpoint row of stream ${row.stream} was removed while it was inserted`);
+          return there;
+        }),
+      ),
+    read: (stream) => unlessMissing('reading the checkpoint row', () => rows.read(stream)),
+    setFeedWanted: (stream, wanted) =>
+      update('recording whether a changefeed is wanted', () => rows.setFeedWanted(stream, wanted)),
+    setStopAt: async (stream, stopAt) =>
+      (await unlessMissing('recording where to stop', () => rows.setStopAt(stream, stopAt))) ?? false,
+    writeHold: (stream, token, hold) =>
+      update('recording that the stream rests', () => rows.writeHold(stream, token, hold)),
+    readHold: (stream) => unlessMissing('reading where to stop', () => rows.readHold(stream)),
+    readRun: (run) => unlessMissing('reading the run', () => rows.readRun(run)),
+    writeRun: (record) => write('recording the run', () => rows.writeRun(record)),
+    claimTables: (run, tables) => write('claiming the target tables', () => claimTables(client, schema, run, tables)),
+    removeRun: async (run) => {
+      await unlessMissing('removing the run', () =>
+        inTransaction(client, async () => {
+          await lockSchema(client, schema);
+          const state = await readCheckpointSchema(client, schema);
+          for (const { table } of state.tables) await rows.removeRun(table, run);
+          await dropCheckpointSchemaIfEmpty(client, schema);
+          return null;
+        }),
+      );
+    },
+    close: () => client.end(),
+  };
+}
+
+/** undefined_table, invalid_schema_name */
+function isMissingSchema(error: unknown): boolean {
+  const code = sqlState(error);
+  return code === '42P01' || code === '3F000';
+}

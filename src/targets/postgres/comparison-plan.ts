@@ -1,0 +1,21 @@
+import type { ComparedColumn, ComparedTable } from '../snapshot.js';
+import { targetColumn, type MappedTable } from './mapped-table.js';
+
+/**
+ * What can be compared: every column that both sides have and the changefeed sends. Null when the key is not on both sides, which
+ * preflight refuses.
+ */
+export function planComparison({ source, target }: MappedTable): ComparedTable | null {
+  const toCompared = (name: string): ComparedColumn[] => {
+    const column = targetColumn(target, name);
+    return column
+      ? [{ source: name, target: column.name, targetType: column.baseType, isEnum: column.typeKind === 'e' }]
+      : [];
+  };
+  const keys = source.primaryKey.flatMap(toCompared);
+  if (keys.length === 0 || keys.length !== source.primaryKey.length) return null;
+  const others = source.columns
+    .filter((column) => !column.virtual && !source.primaryKey.includes(column.name))
+    .flatMap((column) => toCompared(column.name));
+  return { source: source.table, target: target.name, columns: [...keys, ...others], keyCount: keys.length };
+}

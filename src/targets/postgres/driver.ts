@@ -1,0 +1,105 @@
+import type pg from 'pg';
+import { foreignKeyOrder } from '../../domain/foreign-key-order.js';
+import type { SourceTable } from '../../domain/source-table.js';
+import { formatTableName, type TableName } from '../../domain/table.js';
+import type { SequencesAnswer, TargetDriver } from '../driver.js';
+import { openPostgresCheckpointStore } from './checkpoint-store.js';
+import { connectPostgres } from './client.js';
+import { planComparison } from './comparison-plan.js';
+import { toTargetError } from './errors.js';
+import { describeTables } from './introspection.js';
+import { preflightPostgres } from './preflight.js';
+import { alignSequences } from './sequences.js';
+import { openPostgresApplySession } from './session.js';
+import { openPostgresSnapshot } from './snapshot.js';
+import type { TargetTable } from './table-shape.js';
+
+/** Connections that a run opens at once: apply, checkpoint looks of the attempt and of the watch, one to spare. */
+const CONNECTIONS_OF_A_RUN = 5;
+
+/**
+ * A PostgreSQL target behind its connection string. Each call connects anew; nothing is opened before it is needed.
+ * @param connectionString holds the password; it is never shown
+ */
+export function createPostgresDriver(connectionString: string, run: string): TargetDriver {
+  const connection = { connectionString, applicationName: `failback ${run}` };
+
+  const asking = async <T>(doing: string, work: (client: pg.Client) => Promise<T>): Promise<T> => {
+    const client = await connectPostgres(connection);
+    try {
+      return await work(client);
+    } catch (error) {
+      throw toTargetError(error, doing);
+    } finally {
+      await client.end();
+    }
+  };
+
+  return {
+    dialect: 'postgres',
+    databaseName: () =>
+      asking('reading the name of the database', async (client) => {
+        const { rows } = await client.query<{ name: string }>('SELECT current_database() AS name');
+        return rows[0]?.name ?? '';
+      }),
+    preflight: (wish) =>
+      asking('checking the target', async (client) => {
+        const { findings, tables, enforcementOff } = await preflightPostgres(client, {
+          tables: wish.tables,
+          run: wish.run,
+          streams: [wish.run],
+          checkpointSchema: wish.checkpointSchema,
+          connectionsNeeded: CONNECTIONS_OF_A_RUN,
+          enforcementOffWanted: wish.enforcementOffWanted,
+        });
+        return { findings, order: orderOf([...tables.values()].filter((table) => table !== null)), enforcementOff };
+      }),
+    openStore: (checkpointSchema) => openPostgresCheckpointStore(connection, checkpointSchema),
+    openApplySession: (options) => openPostgresApplySession({ ...options, connectionString }),
+    alignSequences: (tables) =>
+      asking('setting sequences', async (client) => describe(await alignSequences(client, tables))),
+    openSnapshot: (checkpointSchema) => openPostgresSnapshot(connection, checkpointSchema),
+    planComparison: (tables) =>
+      asking('reading the target tables', async (client) => {
+        const found = await describeTables(
+          client,
+          tables.map(({ target }) => target),
+        );
+        return tables.map(({ source, target }) => plan(source, found.get(formatTableName(target)) ?? null, target));
+      }),
+  };
+}
+
+function plan(source: SourceTable, target: TargetTable | null, name: TableName) {
+  const planned = target === null ? null : planComparison({ source, target });
+  if (planned === null)
+    throw new Error(
+      `${formatTableName(name)} cannot be compared: the target has no such table, or not its key columns`,
+    );
+  return planned;
+}
+
+/** Parents first, in the target's own spelling. */
+function orderOf(tables: readonly TargetTable[]): readonly TableName[] {
+  const byName = new Map(tables.map((table) => [formatTableName(table.name), table.name]));
+  const { ordered } = foreignKeyOrder(
+    tables.map((table) => ({
+      name: formatTableName(table.name),
+      references: table.foreignKeysOut.map((key) => formatTableName(key.references)),
+    })),
+  );
+  return ordered.flatMap((name) => byName.get(name) ?? []);
+}
+
+function describe(aligned: Awaited<ReturnType<typeof alignSequences>>): SequencesAnswer {
+  return {
+    done: aligned
+      .filter((one) => one.outcome === 'set')
+      .map((one) => `sequence ${one.sequence} now gives ${one.now ?? 'its next value'} (was ${one.was ?? 'unknown'})`),
+    remains: aligned.flatMap((one) =>
+      one.statement === null
+        ? []
+        : [`sequence ${one.sequence} of ${formatTableName(one.table)}.${one.column}: run ${one.statement}`],
+    ),
+  };
+}

@@ -1,0 +1,88 @@
+import type pg from 'pg';
+import type { Finding } from '../../domain/finding.js';
+import type { SourceTable } from '../../domain/source-table.js';
+import { formatTableName, type TableName } from '../../domain/table.js';
+import { describeTables } from './introspection.js';
+import type { MappedTable } from './mapped-table.js';
+import { checkCheckpoint } from './preflight-checkpoint.js';
+import { checkColumns } from './preflight-columns.js';
+import { checkEnforcementMayBeOff, checkForeignKeys } from './preflight-foreign-keys.js';
+import { checkKeys } from './preflight-keys.js';
+import { checkPrivileges, mayUseReplicationRole, replicationRoleRefused } from './preflight-privileges.js';
+import { checkServer } from './preflight-server.js';
+import { checkTable, missingTable } from './preflight-tables.js';
+import type { TargetTable } from './table-shape.js';
+
+/** What is to be replicated into this target. */
+export interface TargetPlan {
+  readonly tables: readonly { readonly source: SourceTable; readonly target: TableName }[];
+  readonly run: string;
+  readonly streams: readonly string[];
+  readonly checkpointSchema: string;
+  /** Connections that the run opens at once. */
+  readonly connectionsNeeded: number;
+  /** The plan asks to apply with triggers and foreign keys off where that is allowed. */
+  readonly enforcementOffWanted: boolean;
+}
+
+export interface TargetPreflight {
+  /** Every problem at once. */
+  readonly findings: readonly Finding[];
+  /** The target's tables under their own spelling, by `formatTableName` of the name in the plan; null: missing. */
+  readonly tables: ReadonlyMap<string, TargetTable | null>;
+  /** Wanted, allowed to the role, and safe for these tables (protocol rule 25). */
+  readonly enforcementOff: boolean;
+}
+
+/**
+ * Checks a PostgreSQL target against the plan, over an open connection as the role that will apply. What can be tried is tried, in
+ * transactions that are rolled back; nothing is left behind. Never stops at the first problem.
+ * @throws the driver's error when the connection is lost
+ */
+export async function preflightPostgres(client: pg.Client, plan: TargetPlan): Promise<TargetPreflight> {
+  const server = await checkServer(client, plan.connectionsNeeded);
+  const tables = await describeTables(
+    client,
+    plan.tables.map(({ target }) => target),
+  );
+  const mapped: MappedTable[] = plan.tables.flatMap(({ source, target }) => {
+    const found = tables.get(formatTableName(target));
+    return found ? [{ source, target: found }] : [];
+  });
+  const allowed = plan.enforcementOffWanted && (await mayUseReplicationRole(client));
+  const obstacles = plan.enforcementOffWanted ? checkEnforcementMayBeOff(mapped) : [];
+  const enforcementOff = allowed && obstacles.length === 0;
+  const privileges: Finding[] = [];
+  for (const table of mapped.filter(isTable)) privileges.push(...(await checkPrivileges(client, table, server.role)));
+
+  return {
+    tables,
+    enforcementOff,
+    findings: [
+      ...server.findings,
+      ...plan.tables
+        .filter(({ target }) => !tables.get(formatTableName(target)))
+        .map(({ target }) => missingTable(target)),
+      ...mapped.flatMap((table) => checkTable(table, { role: server.role, enforcementOff })),
+      ...mapped.filter(isTable).flatMap((table) => [...checkKeys(table), ...checkColumns(table)]),
+      ...privileges,
+      ...(plan.enforcementOffWanted && !allowed ? [replicationRoleRefused(server.role)] : []),
+      ...obstacles,
+      ...checkForeignKeys(mapped, enforcementOff),
+      ...(await checkCheckpoint(
+        client,
+        {
+          schema: plan.checkpointSchema,
+          run: plan.run,
+          streams: plan.streams,
+          tables: mapped.map(({ target }) => target.name),
+        },
+        server,
+      )),
+    ],
+  };
+}
+
+function isTable({ target }: MappedTable): boolean {
+  return target.kind === 'table' || target.kind === 'partitioned table';
+}

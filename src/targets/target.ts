@@ -1,0 +1,125 @@
+import type { Checkpoint } from '../domain/checkpoint.js';
+import type { Hlc } from '../domain/hlc.js';
+import type { StreamPlan, TableName } from '../domain/table.js';
+import type { ColumnSet } from '../domain/mutation.js';
+
+/** One change to apply; the last one of its key within the window. */
+export interface ApplyMutation {
+  readonly at: Hlc;
+  /** Number of the table in the plan. */
+  readonly table: number;
+  /** Canonical JSON text of the key. */
+  readonly key: Uint8Array;
+  /** JSON text of the row; null deletes. */
+  readonly after: Uint8Array | null;
+  readonly columns: ColumnSet | null;
+}
+
+/** All changes in (previous, next], collapsed or not, in time order. */
+export interface ApplyWindow {
+  readonly previous: Hlc;
+  readonly next: Hlc;
+  readonly mutations: readonly ApplyMutation[];
+}
+
+export interface AppliedFigures {
+  readonly upserts: number;
+  readonly deletes: number;
+  /** True when a constraint objected and the source's own transaction order was used. */
+  readonly inSourceOrder: boolean;
+}
+
+export interface ApplySessionOptions {
+  readonly plan: StreamPlan;
+  readonly stream: string;
+  /** Where the checkpoint tables live, e.g. `_failback`. */
+  readonly checkpointSchema: string;
+  /** Rows of one statement. MOLT's word. */
+  readonly flushSize: number;
+  /** Switch foreign keys and triggers off as logical replication does, where the user may (protocol rule 25). */
+  readonly enforcementOff: boolean;
+  /** Longest wait for a lock, in milliseconds (protocol rule 24). */
+  readonly lockTimeoutMs: number;
+  /** The server ends the session when a transaction of ours rests for so long, in milliseconds (protocol rule 24). */
+  readonly idleInTransactionTimeoutMs: number;
+}
+
+/**
+ * One connection that applies. Every transaction of it starts with the compare-and-set on the checkpoint row (protocol rule C) and changes
+ * rows and checkpoint together (invariant 3). Not safe for concurrent calls.
+ */
+export interface ApplySession {
+  /**
+   * Takeover, step 1 (protocol rule D): one statement takes the token and returns what was there. Ends a session that holds the row's
+   * lock for longer than `lockTimeoutMs` (rule 24). Returns null when the row is gone.
+   */
+  takeToken(token: string): Promise<Checkpoint | null>;
+  /** Takeover, step 3: writes stage and incarnation under the token. False: the token is no longer ours. */
+  bind(token: string, stageId: string, incarnation: number): Promise<boolean>;
+  /**
+   * Applies one window in one transaction. Transient errors are thrown as TargetUnavailableError; the session is then broken: open another.
+   * @throws FenceLostError, BadRowError, SchemaMismatchError, TargetUnavailableError
+   */
+  apply(token: string, window: ApplyWindow): Promise<AppliedFigures>;
+  /** The checkpoint row, read under its lock (protocol rule 22: after a COMMIT of unknown outcome). Null when it is gone. */
+  readLocked(): Promise<Checkpoint | null>;
+  close(): Promise<void>;
+}
+
+/** What the checkpoint schema remembers of a run beside its streams (protocol rule 39). */
+export interface RunRecord {
+  readonly run: string;
+  readonly phase: string;
+  /** Settings as they were before us, and what else undo needs. Plain JSON, no secrets. */
+  readonly state: Readonly<Record<string, unknown>>;
+}
+
+/** Rows of the checkpoint schema. Each call is one transaction of its own. */
+export interface CheckpointStore {
+  /** Creates schema and tables where missing; idempotent. */
+  ensureSchema(): Promise<void>;
+  /** Inserts the row once, doing nothing if it is there, and returns the row that is there then (protocol rule 1). */
+  insertOnce(row: { stream: string; run: string; cursor: Hlc; origin: SourceOrigin }): Promise<StoredCheckpoint>;
+  read(stream: string): Promise<StoredCheckpoint | null>;
+  /** Records whether a changefeed is wanted for the stream, before jobs are cancelled (protocol rule 6). */
+  setFeedWanted(stream: string, wanted: boolean): Promise<void>;
+  /**
+   * Where the stream has to stop exactly; null: nowhere. Kept in the row, so that every later attempt knows it too.
+   * @returns false when more than that is applied already, and nothing was recorded
+   */
+  setStopAt(stream: string, stopAt: Hlc | null): Promise<boolean>;
+  /** What the attempt that holds `token` sees while the stream rests at its stop. */
+  writeHold(stream: string, token: string, hold: StreamHold): Promise<void>;
+  readHold(
+    stream: string,
+  ): Promise<{ readonly applied: Hlc; readonly stopAt: Hlc | null; readonly hold: StreamHold | null } | null>;
+  readRun(run: string): Promise<RunRecord | null>;
+  writeRun(record: RunRecord): Promise<void>;
+  /** Claims each target table for the run; returns the claims of others that are in the way (protocol rule 33), none taken then. */
+  claimTables(run: string, tables: readonly TableName[]): Promise<readonly { table: TableName; run: string }[]>;
+  /** Removes the run's own rows only; drops tables and schema only when nobody else has a row (protocol rule 34). */
+  removeRun(run: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** A stream at rest at its stop. */
+export interface StreamHold {
+  readonly at: Hlc;
+  /** The stage is complete up to here. */
+  readonly seenUpTo: Hlc;
+  /** Changes of the source in (at, seenUpTo]. */
+  readonly newerChanges: number;
+}
+
+/** Which cluster and which tables the stream began with; a change halts (protocol rule 9). */
+export interface SourceOrigin {
+  readonly clusterId: string;
+  /** Descriptor ids by `schema.table`. */
+  readonly tableIds: Readonly<Record<string, string>>;
+}
+
+export interface StoredCheckpoint extends Checkpoint {
+  readonly run: string;
+  readonly origin: SourceOrigin;
+  readonly feedWanted: boolean;
+}

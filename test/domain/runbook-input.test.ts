@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parseRunbookInput } from '../../src/domain/runbook-input.js';
+
+const MINIMAL = { source: 'orders-crdb', target: 'orders-pg', tables: ['public.orders'] };
+
+test('the least input is enough, and every default is filled in', () => {
+  const parsed = parseRunbookInput(MINIMAL);
+  assert.ok(parsed.ok);
+  const { input } = parsed;
+  assert.equal(input.checkpointSchema, '_failback');
+  assert.equal(input.changefeed.resolved, '250ms');
+  assert.equal(input.drain.quietFor, 30_000);
+  assert.equal(input.limits.outage, 12 * 3_600_000);
+  assert.equal(input.apply.collapseMutations, true);
+});
+
+const WRONG: [what: string, input: unknown, field: string, message: RegExp][] = [
+  ['no object', 'x', '(the whole input)', /expected one JSON object/],
+  ['nothing', undefined, '(the whole input)', /missing/],
+  ['unknown field', { ...MINIMAL, tabels: [] }, 'tabels', /unknown field/],
+  ['unknown nested field', { ...MINIMAL, drain: { quietfor: '3s' } }, 'drain.quietfor', /unknown field/],
+  ['missing tables', { source: 'a', target: 'b' }, 'tables', /missing.*list/],
+  ['table without schema', { ...MINIMAL, tables: ['orders'] }, 'tables.0', /found "orders".*schema\.table/],
+  ['table named twice', { ...MINIMAL, tables: ['public.a', 'public.a'] }, 'tables', /twice/],
+  ['a bad duration', { ...MINIMAL, limits: { outage: '12 hours' } }, 'limits.outage', /found "12 hours".*duration/],
+  ['a number for a duration', { ...MINIMAL, limits: { outage: 5 } }, 'limits.outage', /found 5.*duration/],
+  ['a number out of range', { ...MINIMAL, apply: { flushSize: 0 } }, 'apply.flushSize', /found 0.*at least 1/],
+  ['an unknown gate', { ...MINIMAL, approvals: ['finsh'] }, 'approvals.0', /found "finsh".*finish/],
+  ['a setting that is not ours', { ...MINIMAL, clusterSettings: { 'kv.x': '1' } }, 'clusterSettings.kv.x', /./],
+];
+
+for (const [what, input, field, message] of WRONG) {
+  test(`refused with field and value: ${what}`, () => {
+    const parsed = parseRunbookInput(input);
+    assert.ok(!parsed.ok);
+    const found = parsed.problems.find((problem) => problem.field === field);
+    assert.ok(found, `${field} among ${JSON.stringify(parsed.problems)}`);
+    assert.match(found.message, message);
+  });
+}
+
+test('every problem is reported at once', () => {
+  const parsed = parseRunbookInput({ source: 'A B', tables: [], drain: { limit: 'x' }, more: 1 });
+  assert.ok(!parsed.ok);
+  assert.deepEqual(
+    new Set(parsed.problems.map((problem) => problem.field)),
+    new Set(['source', 'target', 'tables', 'drain.limit', 'more']),
+  );
+});
+
+test('a connection string in the place of a name is never echoed', () => {
+  const secret = 'postgres://user:hunter2@db/orders';
+  const parsed = parseRunbookInput({ ...MINIMAL, source: secret, checkpointSchema: 5, tables: [secret] });
+  assert.ok(!parsed.ok);
+  const text = JSON.stringify(parsed.problems);
+  assert.ok(!text.includes('hunter2') && !text.includes('postgres:'), text);
+});
