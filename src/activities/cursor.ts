@@ -1,0 +1,64 @@
+import { captureCursor } from '../cockroach/clock.js';
+import { readClusterId } from '../cockroach/introspect.js';
+import { formatHlc, parseHlc } from '../domain/hlc.js';
+import type { Place } from '../domain/place.js';
+import { withSource, withStore, type Access } from './access.js';
+import { CataloguedError, translated } from './failure-translation.js';
+
+/** Activities about timestamps and the checkpoint row. */
+export function createCursorActivities(access: Access) {
+  return translated({
+    async captureTimestamp({ place }: { place: Place }): Promise<{ timestamp: string }> {
+      return { timestamp: formatHlc(await withSource(access, place, (source) => captureCursor(source))) };
+    },
+
+    /** Inserts the row once; the cursor returned is the one that is there then (protocol rule 1). */
+    async insertCheckpoint({
+      place,
+      cursor,
+      tableIds,
+    }: {
+      place: Place;
+      cursor: string;
+      tableIds: Readonly<Record<string, string>>;
+    }): Promise<{ cursor: string; applied: string }> {
+      const clusterId = await withSource(access, place, readClusterId);
+      return withStore(access, place, async (store) => {
+        const row = await store.insertOnce({
+          stream: place.run,
+          run: place.run,
+          cursor: parseHlc(cursor),
+          origin: { clusterId, tableIds },
+        });
+        assertSameOrigin(row.origin, { clusterId, tableIds });
+        if (!row.feedWanted) await store.setFeedWanted(place.run, true);
+        return { cursor: formatHlc(row.cursor), applied: formatHlc(row.applied) };
+      });
+    },
+
+    async readCheckpoint({ place }: { place: Place }): Promise<{ applied: string | null }> {
+      const row = await withStore(access, place, (store) => store.read(place.run));
+      return { applied: row === null ? null : formatHlc(row.applied) };
+    },
+  });
+}
+
+/** A row of another cluster or of other tables is not continued (protocol rule 9). */
+function assertSameOrigin(
+  there: { clusterId: string; tableIds: Readonly<Record<string, string>> },
+  now: { clusterId: string; tableIds: Readonly<Record<string, string>> },
+): void {
+  if (there.clusterId !== now.clusterId) {
+    throw new CataloguedError(
+      'Checkpoint.Claimed',
+      `the checkpoint row belongs to cluster ${there.clusterId}, and this is ${now.clusterId}: roll that run back, or choose another workflow id`,
+    );
+  }
+  const changed = Object.entries(now.tableIds).find(([table, id]) => there.tableIds[table] !== id);
+  if (changed) {
+    throw new CataloguedError(
+      'Checkpoint.Claimed',
+      `table ${changed[0]} had id ${there.tableIds[changed[0]] ?? 'none'} when the stream began and has ${changed[1]} now: it is another table; compare both sides and start a new run`,
+    );
+  }
+}

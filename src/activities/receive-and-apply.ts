@@ -1,0 +1,245 @@
+import { Context } from '@temporalio/activity';
+import { CancelledFailure } from '@temporalio/common';
+import { runAttempt, type Taken } from '../apply/attempt.js';
+import { createBell } from '../apply/bell.js';
+import { NO_PROGRESS, type ApplyProgress } from '../apply/progress.js';
+import type { AttemptEnd, AttemptProgress, DeliveredWord, ListeningWord, TroubleWord } from '../domain/attempt.js';
+import { formatHlc, hlcToMillis, HLC_ZERO, type Hlc } from '../domain/hlc.js';
+import type { Place } from '../domain/place.js';
+import type { RunbookInput } from '../domain/runbook-input.js';
+import type { StreamPlan } from '../domain/table.js';
+import { createIntake, type Intake } from '../receiver/intake.js';
+import type { Receiver } from '../receiver/server.js';
+import type { Stage } from '../staging/stage.js';
+import type { Access } from './access.js';
+import { CataloguedError, translate, translated } from './failure-translation.js';
+import { createOwners } from './owners.js';
+import { watchStop } from './stop-watch.js';
+import { createWords } from './words.js';
+
+export interface AttemptWish {
+  readonly place: Place;
+  readonly stream: string;
+  /** The attempt's identity, random (protocol rules C and 38). */
+  readonly token: string;
+  /** Workflow that hears the attempt's words. */
+  readonly workflowId: string;
+  readonly plan: StreamPlan;
+  readonly targetDatabase: string;
+  readonly targetSchema: string;
+  readonly enforcementOff: boolean;
+  readonly apply: RunbookInput['apply'];
+  readonly renew: boolean;
+  /** What the last heartbeat of the attempt before said of its stage; a stage that knows less is a copy of an old disk (protocol rule 15). */
+  readonly mirrored: { readonly stageId: string; readonly resolved: string } | null;
+}
+
+export interface AttemptHost {
+  /** Name of this host's task queue. */
+  readonly host: string;
+  readonly receiver: Receiver;
+  /** `https://host:port`, as CockroachDB reaches it. */
+  readonly advertisedUrl: string;
+  /** @throws StageBusyError */
+  openStage(stream: string): Stage;
+  /** Told the figures of every live attempt, for `/_/varz`. */
+  readonly onFigures: (figures: AttemptProgress | null, stream: string) => void;
+}
+
+const HEARTBEAT_EVERY_MS = 1_000;
+const ABORT_GRACE_MS = 5_000;
+const RETRY = { firstMs: 200, maxMs: 10_000 };
+/** Trouble that lasts for less is not worth an incident. */
+const TROUBLE_AFTER_ATTEMPTS = 4;
+
+/** The long-running activity of a stream: hosts its stage and its apply loop behind the worker's receiver. */
+export function createReceiveAndApply(access: Access, host: AttemptHost) {
+  const owners = createOwners();
+  return translated({
+    async receiveAndApply(wish: AttemptWish): Promise<AttemptEnd> {
+      const context = Context.current();
+      const { stream } = wish;
+      const ownership = await owners.take(stream);
+      const gone = new AbortController();
+      const signal = AbortSignal.any([context.cancellationSignal, ownership.signal, gone.signal]);
+      const log = (message: string): void => {
+        context.log.info(message);
+      };
+      let stage: Stage | null = null;
+      let stopHeartbeat: () => void = () => undefined;
+      try {
+        stage = host.openStage(stream);
+        const held = stage;
+        const words = createWords({
+          client: context.client,
+          workflowId: wish.workflowId,
+          signal,
+          onGone: () => {
+            // Terminated: nobody hears us any more, so nobody would stop us (protocol rule 39).
+            log(`stream ${stream}: its workflow is gone; the attempt ends`);
+            gone.abort(new Error('the workflow of this stream is gone'));
+          },
+          log,
+        });
+        const attempt = openAttempt(wish, host, held, words.say);
+        stopHeartbeat = attempt.startHeartbeat((figures) => {
+          context.heartbeat(figures);
+          host.onFigures(figures, stream);
+        });
+        const stop = watchStop(access, wish.place, stream, attempt.bell, signal, log);
+        const outcome = await runAttempt({
+          stage: held,
+          stream,
+          token: attempt.token,
+          plan: wish.plan,
+          renew: wish.renew,
+          mirrored: wish.mirrored,
+          signal,
+          bell: attempt.bell,
+          limits: { rows: wish.apply.windowRows, bytes: wish.apply.windowBytes },
+          idleAdvanceMs: wish.apply.idleAdvance,
+          abortGraceMs: ABORT_GRACE_MS,
+          retry: RETRY,
+          log,
+          openSession: () =>
+            access.target(wish.place).openApplySession({
+              plan: wish.plan,
+              stream,
+              checkpointSchema: wish.place.checkpointSchema,
+              flushSize: wish.apply.flushSize,
+              enforcementOff: wish.enforcementOff,
+              collapseMutations: wish.apply.collapseMutations,
+              lockTimeoutMs: wish.apply.lockTimeout,
+              idleInTransactionTimeoutMs: wish.apply.idleInTransactionTimeout,
+            }),
+          listen: attempt.listen,
+          onTaken: attempt.onTaken,
+          onProgress: attempt.onProgress,
+          stopAt: () => stop.at(),
+          onHold: (hold) => stop.report(attempt.token, hold),
+        });
+        switch (outcome.ended) {
+          case 'halted': {
+            const { type, message, remedy } = translate(outcome.error);
+            return { ended: 'halted', type, cause: message, remedy };
+          }
+          case 'fenced':
+            if (outcome.found === null)
+              throw new CataloguedError(
+                'Checkpoint.Missing',
+                `the checkpoint row of stream ${stream} is gone from the target`,
+              );
+            return { ended: 'takenOver' };
+          case 'aborted':
+            if (ownership.signal.aborted) return { ended: 'takenOver' };
+            if (context.cancellationDetails?.workerShutdown) return { ended: 'shutdown' };
+            throw new CancelledFailure('the attempt was cancelled');
+        }
+      } finally {
+        stopHeartbeat();
+        await stage?.close();
+        host.onFigures(null, stream);
+        ownership.letGo();
+      }
+    },
+  });
+}
+
+/** What one attempt keeps in mind: its figures, and what it has said already. */
+function openAttempt(
+  wish: AttemptWish,
+  host: AttemptHost,
+  stage: Stage,
+  say: (signal: string, payload: unknown) => void,
+) {
+  const { token } = wish;
+  const bell = createBell();
+  let taken: Taken | null = null;
+  let committed: Hlc = HLC_ZERO;
+  let progress: ApplyProgress = NO_PROGRESS;
+  let intake: Intake | null = null;
+  let troubled = false;
+
+  const figures = (): AttemptProgress => {
+    const resolved = stage.binding()?.resolved ?? HLC_ZERO;
+    const received = intake?.figures();
+    const { entries, usedBytes } = stage.figures();
+    return {
+      stream: wish.stream,
+      token,
+      incarnation: taken?.incarnation ?? 0,
+      stageId: stage.id,
+      applied: formatHlc(committed),
+      resolved: formatHlc(resolved),
+      lagMs: Math.max(0, hlcToMillis(resolved) - hlcToMillis(committed)),
+      received: received?.rows ?? 0,
+      upserts: progress.upserts,
+      deletes: progress.deletes,
+      redelivered: received?.redelivered ?? 0,
+      dropped: received?.dropped ?? 0,
+      late: received?.late ?? 0,
+      stagedChanges: entries,
+      stagedBytes: usedBytes,
+    };
+  };
+
+  return {
+    token,
+    bell,
+    startHeartbeat: (beat: (figures: AttemptProgress) => void): (() => void) => {
+      beat(figures());
+      const timer = setInterval(() => beat(figures()), HEARTBEAT_EVERY_MS);
+      return () => clearInterval(timer);
+    },
+    listen: (incarnation: number): (() => void) => {
+      let delivered = false;
+      const opened = createIntake({
+        stream: wish.stream,
+        plan: wish.plan,
+        stage,
+        committed: () => committed,
+        onAccepted: ({ resolved }) => {
+          if (resolved === null) return;
+          bell.ring();
+          if (delivered) return;
+          delivered = true;
+          say('delivered', { token, incarnation, resolved: formatHlc(resolved) } satisfies DeliveredWord);
+        },
+      });
+      intake = opened;
+      return host.receiver.register({
+        stream: wish.stream,
+        path: [wish.targetDatabase, wish.targetSchema],
+        token,
+        receive: opened.receive,
+      });
+    },
+    onTaken: (now: Taken): Promise<void> => {
+      taken = now;
+      committed = now.applied;
+      say('listening', {
+        token,
+        host: host.host,
+        incarnation: now.incarnation,
+        cursor: formatHlc(now.cursor),
+        applied: formatHlc(now.applied),
+        receiverUrl: host.advertisedUrl,
+        stageKept: now.stageKept,
+      } satisfies ListeningWord);
+      return Promise.resolve();
+    },
+    onProgress: (now: ApplyProgress): void => {
+      progress = now;
+      if (now.applied !== null) committed = now.applied;
+      const lasting = now.incident !== null && now.incident.attempts >= TROUBLE_AFTER_ATTEMPTS;
+      if (lasting !== troubled) {
+        troubled = lasting;
+        say('trouble', {
+          token,
+          type: 'Target.Unavailable',
+          cause: lasting ? (now.incident?.message ?? '') : null,
+        } satisfies TroubleWord);
+      }
+    },
+  };
+}

@@ -1,0 +1,198 @@
+import { Context } from '@temporalio/activity';
+import { captureCursor } from '../cockroach/clock.js';
+import type { Cockroach } from '../cockroach/client.js';
+import { settleJobs } from '../cockroach/ensure-changefeed.js';
+import { listStreamJobs, type ChangefeedJob } from '../cockroach/jobs.js';
+import { readProtectionMaxAge } from '../cockroach/protection.js';
+import { judgeChangefeed, LIFE_OF_STATUS } from '../domain/changefeed-health.js';
+import { formatHlc, HLC_ZERO, hlcToMillis } from '../domain/hlc.js';
+import type { Place } from '../domain/place.js';
+import { viewChanged, type StreamView } from '../domain/stream-view.js';
+import { withSource, withStore, type Access } from './access.js';
+import type { CheckpointStore } from '../targets/target.js';
+import { CataloguedError, translate, translated } from './failure-translation.js';
+import { pause } from './pause.js';
+
+export interface WatchWish {
+  readonly place: Place;
+  readonly stream: string;
+  readonly incarnation: number;
+  /** What the stream wants of its changefeed now. */
+  readonly wanted: 'running' | 'paused';
+  /** A resolved timestamp of this incarnation has been taken durably. */
+  readonly proven: boolean;
+  /** For how long the changefeed has been resting already, in milliseconds. */
+  readonly restingMs: number;
+  /** What the caller knows already; the watch returns when there is something else to know. */
+  readonly known: StreamView | null;
+  readonly everyMs: number;
+  readonly stallAfterMs: number;
+  readonly maxLagMs: number;
+  /** Returns after so long in any case: the roll-up. */
+  readonly atMostMs: number;
+}
+
+/** A side may be away for so long before it is called trouble: a restart is none. In milliseconds. */
+const TROUBLE_AFTER_MS = 5_000;
+
+/** Activities that look at a running stream. */
+export function createWatchActivities(access: Access) {
+  return translated({
+    /**
+     * Health polling as one heartbeating activity that returns only on change, or when the roll-up is due. Each look lists all live jobs of
+     * the stream and ends surplus and lower ones (protocol rule 6).
+     */
+    async watchStream(wish: WatchWish): Promise<StreamView> {
+      const context = Context.current();
+      const signal = context.cancellationSignal;
+      const started = performance.now();
+      const sides = openSides(access, wish.place);
+      let view = wish.known ?? NOTHING_SEEN;
+      let advancedAt = started;
+      let failingSince: number | null = null;
+      let protectionMaxAgeMs: number | null | undefined;
+      try {
+        for (;;) {
+          try {
+            const open = await sides.open();
+            if (protectionMaxAgeMs === undefined) protectionMaxAgeMs = await readProtectionMaxAge(open.source);
+            const look = await lookOnce(open, wish, signal);
+            const now = performance.now();
+            if (look.applied !== view.applied) advancedAt = now;
+            failingSince = null;
+            const verdict = judgeChangefeed({
+              job: look.job,
+              delivery: { proven: wish.proven, sinceAdvanceMs: now - advancedAt },
+              wanted: wish.wanted,
+              stallAfterMs: wish.stallAfterMs,
+              restingMs: wish.restingMs + (now - started),
+              protectionMaxAgeMs,
+            });
+            view = {
+              jobId: look.job?.jobId ?? null,
+              jobStatus: look.job?.status ?? 'missing',
+              incident: verdict.incident,
+              cause: verdict.cause,
+              action: verdict.action,
+              applied: look.applied,
+              lagMs: look.lagMs,
+              lagging: look.lagMs > wish.maxLagMs,
+              trouble: null,
+            };
+          } catch (error) {
+            signal.throwIfAborted();
+            const type = unavailable(error);
+            if (type === null) throw error;
+            await sides.close();
+            failingSince ??= performance.now();
+            if (performance.now() - failingSince > TROUBLE_AFTER_MS)
+              view = { ...view, trouble: { type, cause: translate(error).message } };
+          }
+          context.heartbeat(view);
+          const seen = view !== NOTHING_SEEN;
+          if (seen && (viewChanged(wish.known, view) || performance.now() - started > wish.atMostMs)) return view;
+          await pause(wish.everyMs, signal);
+        }
+      } finally {
+        await sides.close();
+      }
+    },
+
+    /** Fresh figures for the update `inspect`. */
+    async inspect({ place, stream }: { place: Place; stream: string }): Promise<Inspection> {
+      return withSource(access, place, async (source) => {
+        const jobs = await listStreamJobs(source, stream);
+        const row = await withStore(access, place, (store) => store.read(stream));
+        const now = await captureCursor(source);
+        return {
+          jobs: jobs.map((job) => ({
+            jobId: job.jobId,
+            status: job.status,
+            incarnation: job.incarnation,
+            runningStatus: job.runningStatus,
+            highWater: job.highWater === null ? null : formatHlc(job.highWater),
+          })),
+          applied: row === null ? null : formatHlc(row.applied),
+          incarnation: row?.incarnation ?? null,
+          lagMs: row === null ? null : hlcToMillis(now) - hlcToMillis(row.applied),
+          asOf: formatHlc(now),
+        };
+      });
+    },
+  });
+}
+
+export interface Inspection {
+  readonly jobs: readonly {
+    readonly jobId: string;
+    readonly status: string;
+    readonly incarnation: number | null;
+    readonly runningStatus: string;
+    readonly highWater: string | null;
+  }[];
+  readonly applied: string | null;
+  readonly incarnation: number | null;
+  readonly lagMs: number | null;
+  readonly asOf: string;
+}
+
+const NOTHING_SEEN: StreamView = {
+  jobId: null,
+  jobStatus: 'unknown',
+  incident: null,
+  cause: '',
+  action: 'none',
+  applied: formatHlc(HLC_ZERO),
+  lagMs: 0,
+  lagging: false,
+  trouble: null,
+};
+
+interface Sides {
+  readonly source: Cockroach;
+  readonly store: CheckpointStore;
+}
+
+/** Both sides, opened when needed and again after a failure. */
+function openSides(access: Access, place: Place): { open(): Promise<Sides>; close(): Promise<void> } {
+  let source: Cockroach | null = null;
+  let store: CheckpointStore | null = null;
+  return {
+    async open() {
+      source ??= await access.openSource(place);
+      store ??= await access.target(place).openStore(place.checkpointSchema);
+      return { source, store };
+    },
+    async close() {
+      const [oldSource, oldStore] = [source, store];
+      source = null;
+      store = null;
+      await Promise.allSettled([oldSource?.close(), oldStore?.close()]);
+    },
+  };
+}
+
+function unavailable(error: unknown): 'Source.Unavailable' | 'Target.Unavailable' | null {
+  const { type } = translate(error);
+  return type === 'Source.Unavailable' || type === 'Target.Unavailable' ? type : null;
+}
+
+async function lookOnce({ source, store }: Sides, { stream, incarnation }: WatchWish, signal: AbortSignal) {
+  await settleJobs(source, { stream, incarnation }, { signal });
+  const jobs = (await listStreamJobs(source, stream)).filter((job) => job.incarnation === incarnation);
+  const row = await store.read(stream);
+  if (row === null)
+    throw new CataloguedError('Checkpoint.Missing', `the checkpoint row of stream ${stream} is gone from the target`);
+  // Both timestamps are the source's: no decision rests on another clock (protocol rule 31).
+  const now = await captureCursor(source);
+  return {
+    job: theJob(jobs),
+    applied: formatHlc(row.applied),
+    lagMs: Math.max(0, hlcToMillis(now) - hlcToMillis(row.applied)),
+  };
+}
+
+/** The job that counts: a live one before an ended one, the newest of those. */
+function theJob(jobs: readonly ChangefeedJob[]): ChangefeedJob | null {
+  return jobs.find((job) => LIFE_OF_STATUS[job.status] !== 'ended') ?? jobs.at(-1) ?? null;
+}

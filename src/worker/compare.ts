@@ -1,0 +1,86 @@
+import type { Cockroach } from '../cockroach/client.js';
+import { describeTables } from '../cockroach/introspect.js';
+import type { Access } from '../activities/access.js';
+import { withSource } from '../activities/access.js';
+import type { Comparison, ComparisonDeps } from '../activities/finish.js';
+import { parseHlc } from '../domain/hlc.js';
+import { formatTableName } from '../domain/table.js';
+import { compareTables, type TableComparison } from '../verify/compare-tables.js';
+import { createSourceReader, SOURCE_TEXT_SETTINGS, type TextClient } from '../verify/source-reader.js';
+
+/** Compares every row of both sides at one timestamp. */
+export function createComparison(access: Access): ComparisonDeps['compare'] {
+  return async ({ place, plan, at, signal, onProgress }) =>
+    withSource(access, place, async (source) => {
+      const { tables } = await describeTables(
+        source,
+        plan.map((table) => table.source),
+      );
+      const target = access.target(place);
+      const compared = await target.planComparison(
+        plan.map((table) => {
+          const found = tables.find(({ id }) => id === table.sourceId);
+          if (found) return { source: found, target: table.target };
+          // Left out, it would count as equal.
+          throw new Error(
+            `${formatTableName(table.source)} cannot be compared: the source has no table of id ${table.sourceId} by that name any more`,
+          );
+        }),
+      );
+      for (const [name, value] of Object.entries(SOURCE_TEXT_SETTINGS)) await source.query(`SET ${name} = '${value}'`);
+      const snapshot = await target.openSnapshot(place.checkpointSchema);
+      let before = 0;
+      let table = '';
+      let rowsOfTable = 0;
+      try {
+        const results = await compareTables({
+          source: createSourceReader(asTextClient(source), parseHlc(at)),
+          target: snapshot,
+          at: parseHlc(at),
+          streams: [place.run],
+          tables: compared,
+          signal,
+          onProgress: (progress) => {
+            if (progress.table !== table) before += rowsOfTable;
+            table = progress.table;
+            rowsOfTable = progress.rows;
+            onProgress(before + rowsOfTable);
+          },
+        });
+        return summarize(results);
+      } finally {
+        await snapshot.close();
+      }
+    });
+}
+
+/** Columns are aliased by the reader, so that the order of a row's properties is the order of its columns. */
+function asTextClient(source: Cockroach): TextClient {
+  return {
+    async query({ text, values }) {
+      const rows = await source.query(text, values as (string | null)[]);
+      return { rows: rows.map((row) => Object.values(row)) };
+    },
+  };
+}
+
+function summarize(results: readonly TableComparison[]): Comparison {
+  const differing = (one: TableComparison): number => one.missing.total + one.different.total + one.extra.total;
+  const lines = results
+    .filter((one) => differing(one) > 0)
+    .map((one) => {
+      const parts = [
+        one.missing.total > 0 ? `${one.missing.total} missing on the target (keys ${one.missing.keys.join(' ')})` : '',
+        one.different.total > 0
+          ? `${one.different.total} different (${one.different.rows.map((row) => `key ${row.key}: ${row.columns.join(', ')}`).join('; ')})`
+          : '',
+        one.extra.total > 0 ? `${one.extra.total} only on the target (keys ${one.extra.keys.join(' ')})` : '',
+      ];
+      return `${one.table}: ${parts.filter(Boolean).join(', ')}`;
+    });
+  return {
+    rows: results.reduce((sum, one) => sum + one.rows, 0),
+    differing: results.reduce((sum, one) => sum + differing(one), 0),
+    summary: lines.length === 0 ? 'both sides are equal' : lines.join('. '),
+  };
+}

@@ -1,0 +1,129 @@
+import { readFileSync } from 'node:fs';
+import type { Connection } from '@temporalio/client';
+import type { ActivityDeps } from '../activities/index.js';
+import type { Access } from '../activities/access.js';
+import { connectCockroach } from '../cockroach/client.js';
+import type { AttemptProgress } from '../domain/attempt.js';
+import { action, createFinding, type Finding } from '../domain/finding.js';
+import { receiverAddress } from '../domain/receiver-address.js';
+import { startReceiver, type Receiver } from '../receiver/server.js';
+import { openLmdbStage } from '../staging/lmdb/open-stage.js';
+import { createPostgresDriver } from '../targets/postgres/driver.js';
+import { createComparison } from './compare.js';
+import { InvalidConfigError, type WorkerConfig } from './config.js';
+import { createForward } from './forward.js';
+import { ensureSearchAttributes } from './search-attributes.js';
+import { createConnections, createSinkSecrets } from './secrets.js';
+
+/** Everything that a worker's activities work with. */
+export interface Dependencies {
+  readonly activities: ActivityDeps;
+  readonly receiver: Receiver;
+  /** Figures of the live attempts. */
+  readonly attempts: () => readonly AttemptProgress[];
+}
+
+/** A certificate that ends within so many days is a warning of preflight. */
+const CERTIFICATE_WARNING_DAYS = 14;
+const DAY_MS = 86_400_000;
+
+/**
+ * Composes the worker: starts its receiver and binds the adapters together.
+ * @throws InvalidConfigError, ReceiverStartError
+ */
+export async function createDependencies(
+  config: WorkerConfig,
+  connection: Connection,
+  log: (message: string) => void,
+): Promise<Dependencies> {
+  const connect = createConnections(config);
+  const receiver = await startReceiver({
+    bindAddr: config.receiver.bindAddr,
+    tls: {
+      cert: readPem('FAILBACK_TLS_CERTIFICATE', config.receiver.tlsCertificateFile),
+      key: readPem('FAILBACK_TLS_PRIVATE_KEY', config.receiver.tlsPrivateKeyFile),
+      ...(config.receiver.clientCaFile === null
+        ? {}
+        : { clientCa: readPem('FAILBACK_CLIENT_CA', config.receiver.clientCaFile) }),
+    },
+    ...(config.receiver.token === null ? {} : { bearerToken: config.receiver.token }),
+    maxBodyBytes: config.receiver.maxBodyBytes,
+    onRefused: ({ stream, status }) =>
+      log(`receiver: answered ${status}${stream === null ? '' : ` to stream ${stream}`}`),
+  });
+  const access: Access = {
+    openSource: async (place) =>
+      connectCockroach({
+        connectionString: connect(place.source),
+        applicationName: `failback ${place.run}`,
+        statementTimeoutMs: place.statementTimeoutMs,
+      }),
+    target: (place) => createPostgresDriver(connect(place.target), place.run),
+  };
+  const attempts = new Map<string, AttemptProgress>();
+  return {
+    receiver,
+    attempts: () => [...attempts.values()],
+    activities: {
+      ...access,
+      compare: createComparison(access),
+      forward: createForward(connect, config.stopCommands),
+      requireForward: (forward) => void connect(forward),
+      secrets: createSinkSecrets(config),
+      searchAttributes: () => ensureSearchAttributes(connection, config.temporal.namespace),
+      receiver: () =>
+        Promise.resolve({
+          advertisedUrl: config.receiver.advertisedUrl,
+          findings: checkCertificate(receiver, config.receiver.advertisedUrl),
+        }),
+      host: {
+        host: config.host,
+        receiver,
+        advertisedUrl: config.receiver.advertisedUrl,
+        openStage: (stream) => openLmdbStage({ stageDir: config.stageDir, stream }),
+        onFigures: (figures, stream) => {
+          if (figures === null) attempts.delete(stream);
+          else attempts.set(stream, figures);
+        },
+      },
+    },
+  };
+}
+
+function readPem(variable: string, file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new InvalidConfigError([
+      `${variable} names ${file}, which cannot be read (${error instanceof Error ? error.message : String(error)})`,
+    ]);
+  }
+}
+
+function checkCertificate({ certificate }: Receiver, advertisedUrl: string): Finding[] {
+  const { host } = receiverAddress(advertisedUrl);
+  const findings: Finding[] = [];
+  const daysLeft = (certificate.notAfter.getTime() - Date.now()) / DAY_MS;
+  const object = 'the receiver certificate';
+  if (daysLeft <= CERTIFICATE_WARNING_DAYS) {
+    findings.push(
+      createFinding(daysLeft <= 0 ? 'blocking' : 'warning', 'receiver.certificate.expiry', {
+        object,
+        problem: daysLeft <= 0 ? 'it has expired' : 'it expires soon',
+        found: certificate.notAfter.toISOString(),
+        remedy: action('Renew it (FAILBACK_TLS_CERTIFICATE) and restart the worker.'),
+      }),
+    );
+  }
+  if (!certificate.coversHost(host)) {
+    findings.push(
+      createFinding('blocking', 'receiver.certificate.names', {
+        object,
+        problem: `it is not for ${host}, the host of FAILBACK_RECEIVER_URL`,
+        found: certificate.subjectAltNames.join(', ') || 'no names',
+        remedy: action(`Use a certificate with ${host} among its subject alternative names.`),
+      }),
+    );
+  }
+  return findings;
+}

@@ -1,0 +1,59 @@
+import { readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Connection, type ConnectionOptions } from '@temporalio/client';
+import type { WorkerConfig } from './config.js';
+
+/** What both connections of a worker take, the client's and the worker's own. */
+export interface TemporalOptions {
+  readonly address: string;
+  readonly apiKey?: string;
+  readonly tls?: NonNullable<ConnectionOptions['tls']>;
+}
+
+const AGAIN_AFTER_MS = 2_000;
+
+/** How to reach Temporal, from the configuration. */
+export function temporalOptions({ temporal }: Pick<WorkerConfig, 'temporal'>): TemporalOptions {
+  const { tls, apiKey, address } = temporal;
+  const read = (file: string | null): Buffer | undefined => (file === null ? undefined : readFileSync(file));
+  const [ca, crt, key] = [read(tls?.caFile ?? null), read(tls?.certFile ?? null), read(tls?.keyFile ?? null)];
+  return {
+    address,
+    ...(apiKey === null ? {} : { apiKey }),
+    ...(tls === null
+      ? apiKey === null
+        ? {}
+        : { tls: true }
+      : {
+          tls: {
+            ...(ca ? { serverRootCACertificate: ca } : {}),
+            ...(crt && key ? { clientCertPair: { crt, key } } : {}),
+          },
+        }),
+  };
+}
+
+/** Waits for a Temporal that is not there yet, with one line. Null: stopped while waiting. */
+export async function awaitTemporal(
+  config: WorkerConfig,
+  signal: AbortSignal,
+  say: (message: string) => void,
+): Promise<TemporalOptions | null> {
+  const options = temporalOptions(config);
+  for (let told = false; !signal.aborted;) {
+    // Lazy, so that one that fails can be closed too: it would go on knocking, and keep the process alive.
+    const connection = Connection.lazy({ ...options, connectTimeout: '5s' });
+    try {
+      await connection.ensureConnected();
+      if (told) say(`Temporal answers at ${config.temporal.address}`);
+      return options;
+    } catch {
+      if (!told) say(`Temporal does not answer at ${config.temporal.address} yet: waiting for it (TEMPORAL_ADDRESS)`);
+      told = true;
+      await delay(AGAIN_AFTER_MS, undefined, { signal }).catch(() => undefined);
+    } finally {
+      await connection.close();
+    }
+  }
+  return null;
+}

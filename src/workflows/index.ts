@@ -1,0 +1,2 @@
+export { failback, preflight } from './failback.js';
+export { stream } from './stream.js';

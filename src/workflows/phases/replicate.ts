@@ -1,0 +1,97 @@
+import {
+  CancellationScope,
+  ChildWorkflowCancellationType,
+  condition,
+  startChild,
+  WorkflowIdReusePolicy,
+  type ChildWorkflowHandle,
+} from '@temporalio/workflow';
+import { NOTHING_CARRIED } from '../../domain/stream-args.js';
+import { undoActivities } from '../activity-proxies.js';
+import { streamPauseSignal, streamResumeSignal } from '../messages.js';
+import { placeOf, type Facts, type Runbook } from '../runbook.js';
+import { stream } from '../stream.js';
+
+/** The running stream, as its run holds it. */
+export interface StreamHandle {
+  readonly child: ChildWorkflowHandle<typeof stream>;
+  /** Cancels it and waits until its activity has ended. */
+  end(): Promise<void>;
+}
+
+/** Starts the stream, and waits until its receiver listens, its changefeed exists and delivery is proven. */
+export async function startStream(runbook: Runbook, facts: Facts): Promise<StreamHandle> {
+  const { run, input, desk, undo } = runbook;
+  desk.enter('receiver');
+  let started: StreamHandle | null = null;
+  undo.before(
+    'cancelling the changefeed',
+    `CANCEL JOB for every job whose sink URL has failback_stream=${run}`,
+    async () => {
+      return undoActivities('cancel every changefeed job of the stream').cancelChangefeeds({
+        place: placeOf(runbook),
+        stream: run,
+        settleMs: input.limits.createChangefeed,
+      });
+    },
+  );
+  undo.before('ending the receiver', 'none: it ends by itself once its workflow is gone', async () => {
+    if (started === null) return null;
+    await started.end();
+    return 'the receiver has ended';
+  });
+  // Terminate of the run must end the stream with it: an attempt whose workflow is gone ends by itself (protocol rule 39).
+  const scope = new CancellationScope();
+  const child = await scope.run(() =>
+    startChild(stream, {
+      workflowId: `${run}/stream`,
+      // Reset leaves the stream of the run before it without an owner: the new one ends it (protocol rules 38 and 39).
+      workflowIdReusePolicy: WorkflowIdReusePolicy.TERMINATE_IF_RUNNING,
+      args: [
+        {
+          run,
+          input,
+          plan: facts.plan,
+          targetDatabase: facts.targetDatabase,
+          targetSchema: facts.targetSchema,
+          enforcementOff: facts.enforcementOff,
+          carried: NOTHING_CARRIED,
+        },
+      ],
+      cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
+    }),
+  );
+  started = {
+    child,
+    async end() {
+      scope.cancel();
+      await child.result().catch(() => undefined);
+    },
+  };
+  await condition(() => desk.status.stream?.host !== null && desk.status.stream !== null);
+  desk.enter('changefeed');
+  await condition(() => desk.status.stream?.delivered !== null && desk.status.stream !== null);
+  return started;
+}
+
+/** Replicates until a person asks for the finish; carries out pause and resume meanwhile. */
+export async function replicate({ desk }: Runbook, { child }: StreamHandle): Promise<void> {
+  desk.enter('replicate');
+  let resumesSeen = desk.wishes.resumes;
+  for (;;) {
+    const paused = desk.status.phase === 'paused';
+    await condition(() => desk.wishes.finish || desk.wishes.paused !== paused || desk.wishes.resumes !== resumesSeen);
+    if (desk.wishes.paused && !paused) {
+      await child.signal(streamPauseSignal);
+      desk.enter('paused');
+    } else if (desk.wishes.resumes !== resumesSeen) {
+      resumesSeen = desk.wishes.resumes;
+      await child.signal(streamResumeSignal);
+      desk.enter('replicate');
+    }
+    if (desk.wishes.finish) {
+      desk.wishes.finish = false;
+      return;
+    }
+  }
+}

@@ -1,0 +1,215 @@
+import { CancellationScope, condition, isCancellation } from '@temporalio/workflow';
+import type { ListeningWord } from '../domain/attempt.js';
+import { CHANGEFEED_INCIDENTS } from '../domain/changefeed-health.js';
+import { formatDuration } from '../domain/duration.js';
+import type { StreamArgs } from '../domain/stream-args.js';
+import type { StreamView } from '../domain/stream-view.js';
+import { boundedActivities, watchingActivities } from './activity-proxies.js';
+import { failureTypeOf, reasonOf } from './compensation.js';
+import { insist, type Insistence } from './insist.js';
+import { placeOf } from './runbook.js';
+import type { StreamState } from './stream.js';
+
+/** The history gets a roll-up at least so often. */
+const ROLL_UP_MS = 3_600_000;
+
+/** Stands by one attempt: from its word that it listens to its end. Returns once the attempt has ended or has to. */
+export async function serve(state: StreamState): Promise<void> {
+  const { attempt, args } = state;
+  const heard = (): boolean => attempt.listening !== null || attempt.end !== null;
+  if (!(await condition(heard, args.input.limits.receiverStart))) {
+    await state.incident({
+      type: 'Receiver.Unreachable',
+      open: true,
+      cause: `no receiver of ${state.status.host ?? 'any host'} listens within ${args.input.limits.receiverStart} ms`,
+    });
+    await condition(heard);
+    await state.incident({ type: 'Receiver.Unreachable', open: false });
+  }
+  if (attempt.listening === null) return;
+  while (attempt.end === null) {
+    const word: ListeningWord = attempt.listening;
+    if ((await whileItHolds(state, word)) === 'renew') return;
+  }
+}
+
+/** Serves one word of the attempt; a later one says that it has bound a new incarnation by itself. */
+async function whileItHolds(state: StreamState, word: ListeningWord): Promise<'renew' | 'over'> {
+  const { attempt, status } = state;
+  Object.assign(status, { host: word.host, incarnation: word.incarnation, applied: word.applied });
+  if (!word.stageKept) status.delivered = null;
+  state.renew = false;
+  await state.say();
+
+  const scope = new CancellationScope();
+  const over = (): boolean => attempt.end !== null || attempt.listening !== word;
+  const watching = condition(over).then(() => scope.cancel());
+  watching.catch(() => undefined);
+  try {
+    await scope.run(() => keep(state, word));
+    return 'renew';
+  } catch (error) {
+    if (isCancellation(error)) {
+      // Our own cancellation, because the word no longer holds; the stream's own goes on.
+      if (!over()) throw error;
+      return 'over';
+    }
+    // The next attempt begins with a takeover, which puts right what can be put right.
+    await state.incident({ type: failureTypeOf(error) ?? 'Internal.Defect', open: true, cause: reasonOf(error) });
+    return 'renew';
+  } finally {
+    scope.cancel();
+  }
+}
+
+/** A stream never gives up by itself: what is refused waits for a person. */
+function patience(state: StreamState): Insistence {
+  return { incident: (word) => state.incident(word), resumes: () => state.resumes, refused: 'awaitResume' };
+}
+
+/** Keeps exactly one healthy changefeed for the incarnation; returns when a new incarnation is needed. */
+async function keep(state: StreamState, word: ListeningWord): Promise<void> {
+  const { args, status } = state;
+  const place = placeOf(args);
+  await insist(patience(state), () =>
+    boundedActivities('prove the receiver through its advertised URL').proveReceiver({
+      word,
+      targetDatabase: args.targetDatabase,
+      targetSchema: args.targetSchema,
+      stream: args.run,
+    }),
+  );
+  await condition(() => !state.paused);
+  await ensureJob(state, word);
+
+  let view: StreamView | null = null;
+  let resumesSeen = state.resumes;
+  let protectedAt = Date.now();
+  for (;;) {
+    const wasPaused = state.paused;
+    const watch = new CancellationScope();
+    const interrupted = condition(() => state.paused !== wasPaused || state.resumes !== resumesSeen).then(() =>
+      watch.cancel(),
+    );
+    interrupted.catch(() => undefined);
+    try {
+      view = await watch.run(() =>
+        watchingActivities('watch the changefeed and the checkpoint; returns on change', args.input).watchStream({
+          place,
+          stream: args.run,
+          incarnation: word.incarnation,
+          wanted: state.paused ? 'paused' : 'running',
+          proven: status.delivered !== null,
+          restingMs: state.restingSince === null ? 0 : Date.now() - state.restingSince,
+          known: view,
+          everyMs: args.input.limits.healthEvery,
+          stallAfterMs: args.input.limits.stallAfter,
+          maxLagMs: args.input.limits.maxLag,
+          atMostMs: rollUpMs(args),
+        }),
+      );
+    } catch (error) {
+      if (!isCancellation(error) || (state.paused === wasPaused && state.resumes === resumesSeen)) throw error;
+    } finally {
+      watch.cancel();
+    }
+    if (state.paused && !wasPaused) {
+      await pauseJob(state);
+    } else if (state.resumes !== resumesSeen) {
+      resumesSeen = state.resumes;
+      await ensureJob(state, word);
+    }
+    if (view !== null) {
+      Object.assign(status, { jobId: view.jobId, jobStatus: view.jobStatus, applied: view.applied, lagMs: view.lagMs });
+      await state.say();
+      if (await needsNewIncarnation(state, view, word)) return;
+      protectedAt = await rollProtection(state, view, protectedAt);
+    }
+  }
+}
+
+/** Creates the changefeed of the incarnation unless a live job of it exists, resumes it where it rests, then cancels those of lower ones. */
+async function ensureJob(state: StreamState, word: ListeningWord): Promise<void> {
+  const { args, status } = state;
+  const job = await insist(patience(state), () =>
+    boundedActivities('one changefeed for this incarnation, none for lower ones').ensureChangefeed({
+      place: placeOf(args),
+      stream: args.run,
+      word,
+      plan: args.plan,
+      targetDatabase: args.targetDatabase,
+      targetSchema: args.targetSchema,
+      options: args.input.changefeed,
+      createTimeoutMs: args.input.limits.createChangefeed,
+    }),
+  );
+  Object.assign(status, { jobId: job.jobId, jobStatus: job.status });
+  await state.say();
+}
+
+async function pauseJob(state: StreamState): Promise<void> {
+  const { args } = state;
+  await insist(patience(state), () =>
+    boundedActivities('PAUSE JOB').pauseChangefeed({ place: placeOf(args), stream: args.run }),
+  );
+}
+
+/** Makes the view's findings incidents, and does what can be done about them. True: this incarnation is over. */
+async function needsNewIncarnation(state: StreamState, view: StreamView, word: ListeningWord): Promise<boolean> {
+  for (const type of ['Source.Unavailable', 'Target.Unavailable'] as const) {
+    await state.incident(
+      view.trouble?.type === type ? { type, open: true, cause: view.trouble.cause } : { type, open: false },
+    );
+  }
+  await state.incident(
+    view.lagging
+      ? { type: 'Lag.TooHigh', open: true, cause: `the target is ${formatDuration(view.lagMs)} behind` }
+      : { type: 'Lag.TooHigh', open: false },
+  );
+  for (const type of CHANGEFEED_INCIDENTS) {
+    await state.incident(view.incident === type ? { type, open: true, cause: view.cause } : { type, open: false });
+  }
+  switch (view.action) {
+    case 'none':
+    case 'wait':
+      return false;
+    case 'pause':
+      await pauseJob(state);
+      return false;
+    case 'resume':
+      await ensureJob(state, word);
+      return false;
+    case 'recreate':
+      state.renew = true;
+      return true;
+    case 'ask':
+    case 'recreateWithoutTable': {
+      // A resume of a job that rests is carried out by the watch; what has no history left, or no table, begins anew.
+      if (view.incident === 'Changefeed.JobPaused' || view.incident === 'Changefeed.PauseTooLong') return false;
+      const seen = state.resumes;
+      await condition(() => state.resumes !== seen);
+      state.renew = true;
+      return true;
+    }
+  }
+}
+
+/** Moves the protection of history up to the checkpoint from time to time, the new one before the old is dropped (protocol rule 4). */
+async function rollProtection(state: StreamState, view: StreamView, protectedAt: number): Promise<number> {
+  const { args } = state;
+  const everyMs = rollUpMs(args);
+  if (view.trouble !== null || Date.now() - protectedAt < everyMs) return protectedAt;
+  await insist(patience(state), () =>
+    boundedActivities('move the protection of history up to the checkpoint').protectHistory({
+      place: placeOf(args),
+      at: view.applied,
+      forMs: args.input.limits.outage + everyMs,
+    }),
+  );
+  return Date.now();
+}
+
+/** How often the history gets a line although nothing has changed: hourly, and often enough to keep history protected. */
+function rollUpMs({ input }: StreamArgs): number {
+  return Math.min(ROLL_UP_MS, input.limits.outage / 4);
+}

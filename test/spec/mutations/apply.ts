@@ -1,0 +1,208 @@
+import { changesOf } from '../mutation.js';
+
+const FENCE_TEST = 'test/targets/postgres/fence.test.ts';
+const OLD_TOKEN = 'an old token can never commit, with rows or without (protocol rule C)';
+const SET_BACK = 'the checkpoint must be the one we left: set back, or gone, nothing is written';
+const TOGETHER = 'rows and checkpoint commit together, the compare-and-set first (invariant 3)';
+const SESSION = 'a session is set up whatever the role’s own defaults say (protocol rules 22, 23)';
+
+export const APPLY_MUTATIONS = [
+  ...changesOf('src/apply/window.ts', 'test/apply/window.test.ts', [
+    [
+      'A, B',
+      'a stage of another incarnation is applied',
+      'binding.incarnation !== incarnation || ',
+      '',
+      'next window: another incarnation',
+    ],
+    ['B', 'a stage that begins after C is applied', ' || binding.floor > applied', '', 'next window: a floor above C'],
+    [
+      'B, inv 2',
+      'rows beyond resolved are applied',
+      'stopAt === null ? binding.resolved : minHlc(stopAt, binding.resolved)',
+      'stopAt ?? binding.resolved',
+      'next window: to stop beyond resolved',
+    ],
+    [
+      'B',
+      'C goes back to resolved',
+      "if (binding.resolved <= applied) return { kind: 'idle' };",
+      '',
+      'next window: resolved behind C',
+    ],
+    [
+      '32',
+      'the stop is overrun',
+      "if (stopAt !== null && applied >= stopAt) return { kind: 'stopped' };",
+      '',
+      'next window: at the stop',
+    ],
+  ]),
+  ...changesOf('src/targets/postgres/checkpoint-row.ts', FENCE_TEST, [
+    [
+      'C, inv 5',
+      'any token may advance',
+      'WHERE stream = $1 AND token = $2 AND applied = $3::numeric',
+      'WHERE stream = $1 AND $2::text IS NOT NULL AND applied = $3::numeric',
+      OLD_TOKEN,
+    ],
+    [
+      'C',
+      'the checkpoint that was left is not compared',
+      'WHERE stream = $1 AND token = $2 AND applied = $3::numeric',
+      'WHERE stream = $1 AND token = $2 AND $3::numeric IS NOT NULL',
+      SET_BACK,
+    ],
+    [
+      'C, D',
+      'any token may name a stage',
+      'incarnation = $4, changed_at = now() WHERE stream = $1 AND token = $2',
+      'incarnation = $4, changed_at = now() WHERE stream = $1 AND $2::text IS NOT NULL',
+      OLD_TOKEN,
+    ],
+    [
+      '22',
+      'the row is read past its lock',
+      'one(`${read} FOR UPDATE`, [stream])',
+      'one(read, [stream])',
+      'a COMMIT still on its way holds the row: nobody reads past it (protocol rule 22)',
+    ],
+    [
+      '24',
+      'a process number used again is ended as the holder',
+      'session.pid = holder_pid AND session.backend_start = holder_started',
+      'session.pid = holder_pid',
+      'a row locked by somebody else: the takeover names that session and leaves it alone',
+    ],
+  ]),
+  ...changesOf('src/targets/postgres/session.ts', FENCE_TEST, [
+    [
+      'C, inv 5',
+      'a compare-and-set that hit no row is ignored',
+      'if (await row.advance(token, previous, next)) return;',
+      'await row.advance(token, previous, next); return;',
+      OLD_TOKEN,
+    ],
+    [
+      'C, inv 3',
+      'the checkpoint commits before the rows',
+      `      await client.query(begin);
+      // First of all, and its row lock is held to the commit (protocol rule C): who has lost the token writes no row.
+      await compareAndSet(token, window);`,
+      `      await compareAndSet(token, window);
+      await client.query(begin);`,
+      TOGETHER,
+    ],
+    [
+      'C, inv 3',
+      'the checkpoint commits after the rows',
+      `      await compareAndSet(token, window);
+      const figures = await write(window);
+      committing = true;
+      const { command } = await client.query('COMMIT');`,
+      `      const figures = await write(window);
+      committing = true;
+      const { command } = await client.query('COMMIT');
+      await compareAndSet(token, window);`,
+      TOGETHER,
+    ],
+    [
+      'inv 3',
+      'rows are written outside of the transaction',
+      'await client.query(begin);',
+      'await write(window); await client.query(begin);',
+      TOGETHER,
+    ],
+    [
+      '22',
+      'a lost COMMIT counts as not committed',
+      '{ commitUnknown: committing }',
+      '{ commitUnknown: false }',
+      'the answer to the COMMIT is lost: the outcome is unknown until the row is read under its lock (protocol rule 22)',
+    ],
+    [
+      '24',
+      'the server lets a frozen transaction rest for ever',
+      'idle_in_transaction_session_timeout: String(options.idleInTransactionTimeoutMs),',
+      '',
+      'the server ends a session that rests in a transaction, so that its lock does not last (protocol rule 24)',
+    ],
+  ]),
+  ...changesOf('src/targets/postgres/session.ts', 'test/apply/loop.test.ts', [
+    [
+      'inv 2',
+      'a window is committed in two halves',
+      'const figures = await write(window);',
+      `const half = window.mutations.length >> 1;
+      await write({ ...window, mutations: window.mutations.slice(0, half) });
+      await client.query('COMMIT; BEGIN');
+      const figures = await write({ ...window, mutations: window.mutations.slice(half) });`,
+      'whoever reads the target while windows are applied sees the bank’s total (invariant 2)',
+    ],
+  ]),
+  ...changesOf('src/targets/postgres/session.ts', 'test/targets/postgres/apply-order.test.ts', [
+    [
+      '25',
+      'enforcement stays off after the transaction',
+      'SET LOCAL session_replication_role',
+      'SET SESSION session_replication_role',
+      'triggers are silent with the replication role; enforcement is off for the transaction only (protocol rule 25)',
+    ],
+  ]),
+  ...changesOf('src/targets/postgres/takeover.ts', FENCE_TEST, [
+    [
+      '24, inv 5',
+      'a frozen holder is left alone',
+      'const ended = await asTargetError(() => row.endHolder());',
+      'const ended = false;',
+      'an applier frozen before its COMMIT is ended by the takeover and harmless when it thaws (protocol rule 24)',
+    ],
+  ]),
+  ...changesOf('src/targets/postgres/client.ts', 'test/targets/postgres/client.test.ts', [
+    ['22', 'isolation is what the role says', "default_transaction_isolation: 'read committed',", '', SESSION],
+    ['23', 'commits need not be flushed', "synchronous_commit: 'on',", '', SESSION],
+  ]),
+  ...changesOf('src/targets/postgres/sql.ts', 'test/targets/postgres/apply-order.test.ts', [
+    [
+      'inv 9',
+      'a conflict with any unique key counts as the row itself',
+      "`ON CONFLICT (${table.key.map((column) => escapeIdentifier(column.name)).join(', ')})`,\n    updated.length === 0",
+      "'ON CONFLICT',\n    updated.length >= 0",
+      'a row touches only its own key: one that meets another row’s unique value is refused, and that row stays (invariant 9)',
+    ],
+  ]),
+  ...changesOf('src/targets/postgres/span-writer.ts', 'test/targets/postgres/apply-order.test.ts', [
+    [
+      '21',
+      'a transient error is taken for a bad row',
+      "if (classifyPostgresError(error) !== 'row') throw error;",
+      '',
+      'a transient error is not taken for a bad row: it ends the transaction (protocol rule 21)',
+    ],
+  ]),
+  ...changesOf('src/targets/postgres/batch.ts', 'test/targets/postgres/apply-values.test.ts', [
+    [
+      '19',
+      'rows of a table share one column set',
+      '            mutation.columns ?? [],\n',
+      '            upserts.get(mutation.table)?.keys().next().value ?? mutation.columns ?? [],\n',
+      'rows of several column sets in one window: an absent column keeps its value and its default (protocol rule 19)',
+    ],
+    [
+      'inv 7',
+      'values become JavaScript numbers',
+      "(batch.kind === 'upsert' ? (row.after ?? row.key) : row.key)",
+      'Buffer.from(JSON.stringify(JSON.parse(Buffer.from(row.after ?? row.key).toString())))',
+      'every type arrives bit-exact, by PostgreSQL’s own readers',
+    ],
+  ]),
+  ...changesOf('src/targets/collapse.ts', 'test/targets/postgres/apply-values.test.ts', [
+    [
+      'inv 4',
+      'the first change of a key wins',
+      'last.delete(identity);\n    last.set(identity, mutation);',
+      'if (!last.has(identity)) last.set(identity, mutation);',
+      'the last change of a key in a window counts, in statements of any size',
+    ],
+  ]),
+];

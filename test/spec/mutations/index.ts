@@ -1,0 +1,16 @@
+import type { Mutation } from '../mutation.js';
+import { APPLY_MUTATIONS } from './apply.js';
+import { COCKROACH_MUTATIONS } from './cockroach.js';
+import { RECEIVER_MUTATIONS } from './receiver.js';
+import { STAGE_MUTATIONS } from './stage.js';
+import { STORE_MUTATIONS } from './store.js';
+import { TAKEOVER_MUTATIONS } from './takeover.js';
+
+export const MUTATIONS: readonly Mutation[] = [
+  ...STAGE_MUTATIONS,
+  ...RECEIVER_MUTATIONS,
+  ...APPLY_MUTATIONS,
+  ...TAKEOVER_MUTATIONS,
+  ...STORE_MUTATIONS,
+  ...COCKROACH_MUTATIONS,
+];

@@ -1,0 +1,155 @@
+import { changesOf } from '../mutation.js';
+
+const anew = (what: string): string => `a stage is bound anew, empty, at C as the next incarnation when it is ${what}`;
+
+export const TAKEOVER_MUTATIONS = [
+  ...changesOf('src/apply/attempt.ts', 'test/apply/attempt.test.ts', [
+    [
+      'D, inv 8',
+      "any stage of the row's incarnation is taken for ours",
+      'row.stageId === stage.id &&',
+      '',
+      anew('bound to the incarnation, but not the one the row names'),
+    ],
+    [
+      'D, A',
+      'a stage of a lower incarnation is taken for ours',
+      'row.incarnation === bound.incarnation &&',
+      'row.incarnation >= bound.incarnation &&',
+      anew('of a lower incarnation than the row’s'),
+    ],
+    [
+      'D, A',
+      'a stage of a higher incarnation is taken for ours',
+      'row.incarnation === bound.incarnation &&',
+      'row.incarnation <= bound.incarnation &&',
+      anew('of a higher incarnation than the row’s'),
+    ],
+    [
+      'D, B, inv 8',
+      'a stage that does not reach down to C is kept',
+      'bound.floor <= row.applied &&',
+      '',
+      anew('purged beyond the checkpoint: the target was set back'),
+    ],
+    [
+      'D, B',
+      'a stage that knows less than is applied is kept',
+      '\n    row.applied <= bound.resolved\n',
+      '\n    true\n',
+      anew('behind the checkpoint'),
+    ],
+    ['D', 'a stage of another plan is kept', 'bound.plan === plan &&', '', anew('bound under another plan')],
+    [
+      '15, D',
+      'a copy of an old disk is kept',
+      'isOurs(stage, row, plan) && knowsEnough(stage, options.mirrored)',
+      'isOurs(stage, row, plan)',
+      anew('a copy of an old disk, which knows less than it has mirrored (protocol rule 15)'),
+    ],
+    [
+      'D, inv 8',
+      'a new incarnation begins at the first cursor, not at C',
+      'await stage.bind(next, row.applied, plan)',
+      'await stage.bind(next, row.cursor, plan)',
+      anew('another host’s, which is empty'),
+    ],
+    [
+      'D, A',
+      'a foreign stage is bound to the incarnation that is there already',
+      'Math.max(row.incarnation, stage.binding()?.incarnation ?? 0) + 1',
+      'Math.max(row.incarnation, stage.binding()?.incarnation ?? 0, 1)',
+      'the dying changefeed’s last rows and resolved timestamp do not reach the stage bound after it (protocol rule A)',
+    ],
+    [
+      'D, 3',
+      'with a surviving stage the changefeed begins at C again',
+      'cursor: bound.resolved,',
+      'cursor: row.applied,',
+      'a surviving stage is kept with its rows, and the changefeed goes on at its resolved',
+    ],
+    [
+      'D, 3',
+      'a renewed stage loses its rows',
+      'else if (renew) await stage.renew(next);',
+      'else if (renew) await stage.bind(next, row.applied, plan);',
+      'renew keeps every entry and takes the next incarnation, at resolved (protocol rule 3)',
+    ],
+    [
+      'D',
+      'the intake opens before the takeover',
+      'const taken = await takeOver(options, renew);',
+      'options.listen(0); const taken = await takeOver(options, renew);',
+      'the intake opens only after the row names stage and incarnation',
+    ],
+    [
+      'D',
+      'the row is written before the stage is bound',
+      'if (!stageKept) await stage.bind(next, row.applied, plan);',
+      'if (!stageKept) { await session.bind(token, stage.id, next); await stage.bind(next, row.applied, plan); }',
+      'the intake opens only after the row names stage and incarnation',
+    ],
+    [
+      'D',
+      'an attempt that was overtaken listens all the same',
+      'if (!(await session.bind(token, stage.id, bound.incarnation))) return { overtaken: await session.readLocked() };',
+      'await session.bind(token, stage.id, bound.incarnation);',
+      'overtaken between the token and the row: it names nothing there and never listens',
+    ],
+    [
+      'D, 1',
+      'an attempt goes on without a row',
+      'if (row === null) return { overtaken: null };',
+      'if (row === null) return { token, incarnation: 1, cursor: HLC_ZERO, applied: HLC_ZERO, stageKept: false };',
+      'a row that is gone ends the attempt and is not made again (protocol rule C)',
+    ],
+    [
+      'D, inv 8',
+      'a target set back ends the attempt instead of beginning anew',
+      "return 'again';",
+      "return { ended: 'aborted' };",
+      'set back under a live attempt: it begins the next incarnation at the row’s checkpoint by itself',
+    ],
+    [
+      '32',
+      'at its stop the target goes on',
+      'return stop !== null && stop <= at;',
+      'return false;',
+      'at its stop the target rests exactly there, while what the source has after it is taken and counted (protocol rule 32)',
+    ],
+  ]),
+  ...changesOf('src/apply/attempt.ts', 'test/apply/attempt-crash.test.ts', [
+    [
+      'D, A',
+      'an incarnation that a crash left in the stage is used again',
+      'Math.max(row.incarnation, stage.binding()?.incarnation ?? 0) + 1',
+      'row.incarnation + 1',
+      'a surviving stage that is renewed, a crash after the stage is bound: the next attempt loses nothing and uses no incarnation for two things',
+    ],
+  ]),
+  ...changesOf('src/targets/postgres/checkpoint-row.ts', 'test/apply/attempt.test.ts', [
+    [
+      'D, C, inv 5',
+      'the takeover leaves the old token',
+      'SET token = $2, ${self}',
+      'SET token = coalesce(token, $2), ${self}',
+      'a second attempt fences the first, whose later rows never reach the target',
+    ],
+  ]),
+  ...changesOf('src/activities/owners.ts', 'test/spec/gaps.test.ts', [
+    [
+      '38',
+      'a second attempt in a process does not wait for the first',
+      'await previous.gone;',
+      'owners.delete(stream);',
+      'a second attempt in one process aborts the first and waits until it has let go (protocol rule 38)',
+    ],
+    [
+      '38',
+      'the first attempt in a process is not ended',
+      "previous.abort.abort(new Error('a newer attempt of this stream has started in this process'));",
+      '',
+      'a second attempt in one process aborts the first and waits until it has let go (protocol rule 38)',
+    ],
+  ]),
+];

@@ -1,0 +1,257 @@
+import { at, by, type Rule } from '../rule.js';
+
+const FENCE_TEST = 'test/targets/postgres/fence.test.ts';
+const STORE_TEST = 'test/targets/postgres/checkpoint-store.test.ts';
+const PREFLIGHT_TEST = 'test/targets/postgres/preflight.test.ts';
+const ORDER_TEST = 'test/targets/postgres/apply-order.test.ts';
+const SETTINGS_TEST = 'test/cockroach-client/settings.test.ts';
+const CHECKPOINT_ROW = 'src/targets/postgres/checkpoint-row.ts';
+
+export const APPLY_RULES: readonly Rule[] = [
+  {
+    name: '18',
+    words: 'Keys are told apart by the source’s type; a target that tells fewer apart is refused.',
+    kept: [
+      at('src/receiver/key-canon.ts', 'return canonicalDecimal(text);'),
+      at('src/targets/postgres/preflight-keys.ts', "if (columnFit(from, to) === 'rounds') return 'it rounds';"),
+    ],
+    tests: [
+      ...by('test/receiver/key-canon.test.ts', 'only the decimal part is rewritten'),
+      ...by(PREFLIGHT_TEST, 'a key TIMESTAMPTZ in timestamptz(0): key.coarser (rule 18)'),
+    ],
+  },
+  {
+    name: '19',
+    words: 'A statement has rows of one table and one exact column set; an absent column is left alone.',
+    kept: [at('src/targets/postgres/batch.ts', 'new Map<ColumnSet, ApplyMutation[]>()),')],
+    tests: by(
+      'test/targets/postgres/apply-values.test.ts',
+      'rows of several column sets in one window: an absent column keeps its value and its default (protocol rule 19)',
+    ),
+  },
+  {
+    name: '21',
+    words:
+      'A transient error ends the transaction; only row errors are searched for, inside a live savepoint. No DDL on apply sessions.',
+    kept: [at('src/targets/postgres/span-writer.ts', "if (classifyPostgresError(error) !== 'row') throw error;")],
+    tests: by(
+      ORDER_TEST,
+      'a transient error is not taken for a bad row: it ends the transaction (protocol rule 21)',
+      'a row refused for good is found, named by its key, and nothing of the window is applied',
+    ),
+  },
+  {
+    name: '22',
+    words:
+      'READ COMMITTED, fenced by an UPDATE; after a COMMIT of unknown outcome the row is read under its lock first.',
+    kept: [
+      at('src/targets/postgres/session.ts', "'BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE',"),
+      at(CHECKPOINT_ROW, '`${read} FOR UPDATE`'),
+      at('src/apply/loop.ts', 'const found = await session.readLocked();'),
+    ],
+    tests: [
+      ...by(
+        FENCE_TEST,
+        'a COMMIT still on its way holds the row: nobody reads past it (protocol rule 22)',
+        'the answer to the COMMIT is lost: the outcome is unknown until the row is read under its lock (protocol rule 22)',
+      ),
+      ...by(
+        'test/apply/loop.test.ts',
+        'the answer to the COMMIT is lost: the loop goes on, and no change is applied twice (protocol rule 22)',
+      ),
+    ],
+  },
+  {
+    name: '23',
+    words: 'Commits are flushed: forced in the session, checked on the server; UNLOGGED tables are refused.',
+    kept: [
+      at('src/targets/postgres/client.ts', "synchronous_commit: 'on',"),
+      at('src/targets/postgres/preflight-server.ts', "['fsync', facts.fsync],"),
+      at('src/targets/postgres/checkpoint-schema.ts', 'refuseNotDurable(await readCheckpointSchema('),
+    ],
+    tests: [
+      ...by(
+        'test/targets/postgres/client.test.ts',
+        'a session is set up whatever the role’s own defaults say (protocol rules 22, 23)',
+      ),
+      ...by(
+        'test/targets/postgres/preflight-server.test.ts',
+        'a server that may lose commits in a crash is refused (rule 23)',
+      ),
+      ...by(STORE_TEST, 'an UNLOGGED checkpoint table is refused (rule 23)'),
+      ...by(PREFLIGHT_TEST, 'an UNLOGGED table or partition is refused (rule 23)'),
+    ],
+  },
+  {
+    name: '24',
+    words:
+      'A frozen applier does not hold the row: bounded lock waits, idle limit, keepalives, and its session is ended by the takeover.',
+    kept: [
+      at('src/targets/postgres/takeover.ts', 'const ended = await asTargetError(() => row.endHolder());'),
+      at('src/targets/postgres/session.ts', 'idle_in_transaction_session_timeout:'),
+      at(CHECKPOINT_ROW, 'session.backend_start = holder_started'),
+    ],
+    tests: by(
+      FENCE_TEST,
+      'an applier frozen before its COMMIT is ended by the takeover and harmless when it thaws (protocol rule 24)',
+      'the server ends a session that rests in a transaction, so that its lock does not last (protocol rule 24)',
+      'a row locked by somebody else: the takeover names that session and leaves it alone',
+    ),
+  },
+  {
+    name: '25',
+    words: 'Foreign keys are off only when all referencing tables are in the stream, and only for the transaction.',
+    kept: [
+      at('src/targets/postgres/session.ts', 'SET LOCAL session_replication_role'),
+      at('src/targets/postgres/preflight-foreign-keys.ts', 'return onSource && differs(onSource, key)'),
+    ],
+    tests: [
+      ...by(
+        ORDER_TEST,
+        'triggers are silent with the replication role; enforcement is off for the transaction only (protocol rule 25)',
+      ),
+      ...by(
+        PREFLIGHT_TEST,
+        'foreign keys: outside the stream, on one side only, with other actions, in rings (rule 25)',
+      ),
+    ],
+  },
+  {
+    name: '31',
+    words: 'Timestamps that decide are the source’s; clocks that differ are a warning.',
+    kept: [
+      at('src/activities/watch.ts', 'no decision rests on another clock (protocol rule 31)'),
+      at('src/cockroach/preflight.ts', "createFinding('warning', 'clock.skew', {"),
+      at('src/targets/postgres/preflight-server.ts', "createFinding('warning', 'server.clock', {"),
+    ],
+    tests: by(
+      'test/cockroach-client/preflight.test.ts',
+      'clocks that differ are a warning, never more (protocol rule 31)',
+    ),
+    open: 'that nothing else reads a clock to decide is kept by reading, not by a test',
+  },
+  {
+    name: '32',
+    words:
+      'Finish stops exactly at T, compares while the changefeed lives, shows that the source has nothing newer, and only then cancels.',
+    kept: [
+      at('src/workflows/phases/finish.ts', 'async function attemptFinish('),
+      at('src/apply/attempt.ts', 'return stop !== null && stop <= at;'),
+      at('src/verify/compare-tables.ts', 'if (applied !== input.at) throw'),
+    ],
+    tests: [
+      ...by(
+        'test/apply/attempt.test.ts',
+        'at its stop the target rests exactly there, while what the source has after it is taken and counted (protocol rule 32)',
+      ),
+      ...by('test/apply/window.test.ts', 'next window: at the stop'),
+      ...by('test/verify/compare-tables.test.ts', 'a target that is not exactly at the timestamp is not compared'),
+      ...by(STORE_TEST, 'where to stop, and what the attempt with the token sees there'),
+      ...by(
+        'test/integration/runbook.test.ts',
+        'a whole run: paused, resumed, finished through its gate, in words',
+        'rows that differ, and writes that go on, keep the run replicating',
+      ),
+    ],
+    open: 'the order of the steps in the phase has no mutation of its own; T lies within the protection of history at the checkpoint, it gets none of its own',
+  },
+  {
+    name: '33',
+    words: 'Each target table is claimed for one run under a unique key; another run’s claim refuses.',
+    kept: [at('src/targets/postgres/claims.ts', 'if (rows.length > 0) throw new ClaimedByOthers(')],
+    tests: by(
+      STORE_TEST,
+      'a table has one claim; what is refused claims nothing (rule 33)',
+      'of two runs that claim the same tables at once, one gets them all',
+    ),
+  },
+  {
+    name: '34',
+    words:
+      'Undo removes the run’s own rows only, after its jobs are terminal; the schema only when it is empty and ours.',
+    kept: [
+      at('src/targets/postgres/checkpoint-records.ts', 'DELETE FROM ${schema}.${table} WHERE run = $1'),
+      at(
+        'src/targets/postgres/checkpoint-schema.ts',
+        'if (ours.length === 0 || !(await areEmpty(client, all))) return;',
+      ),
+      at('src/cockroach/job-control.ts', 'if (live.length === 0) return cancelled;'),
+    ],
+    tests: [
+      ...by(
+        STORE_TEST,
+        'the end of a run removes its own rows only, and the schema when it is the last (rule 34)',
+        'tables that somebody else has made are never dropped',
+      ),
+      ...by(
+        'test/cockroach-client/jobs.test.ts',
+        'cancelAll ends every incarnation, a paused one too, and is idempotent',
+      ),
+    ],
+  },
+  {
+    name: '35',
+    words:
+      'Old settings are read in a step before any is set; one is put back only if it is still ours and nobody else needs it.',
+    kept: [
+      at('src/workflows/phases/prepare.ts', 'const before = await step('),
+      at('src/cockroach/settings.ts', 'if (now !== ours) return'),
+      at('src/cockroach/settings.ts', 'NEEDED_BY_EVERY_CHANGEFEED.has(name) &&'),
+    ],
+    tests: by(
+      SETTINGS_TEST,
+      'settings are read before they are set, and come back exactly, defaults included (protocol rule 35)',
+      'what somebody has changed since is left alone (protocol rule 35)',
+      'rangefeeds stay on while another live changefeed needs them (protocol rule 35)',
+    ),
+  },
+  {
+    name: '37',
+    words: 'A stream continues as new only between two attempts, when its activity has ended.',
+    kept: [at('src/workflows/stream.ts', 'await continueAsNew<typeof stream>(')],
+    tests: [],
+    open: 'no test: none drives a stream past the length at which it continues as new',
+  },
+  {
+    name: '38',
+    words:
+      'A stream has one owner in a process and a stage folder one process; an attempt is known by its token, in the workflow too.',
+    kept: [
+      at('src/activities/owners.ts', 'await previous.gone;'),
+      at('src/staging/lmdb/store.ts', 'if (owner && isOwnerAlive(owner)) throw'),
+      at('src/workflows/stream.ts', 'if (word.token !== state.attempt.token) return;'),
+    ],
+    tests: [
+      ...by(
+        'test/spec/gaps.test.ts',
+        'a second attempt in one process aborts the first and waits until it has let go (protocol rule 38)',
+      ),
+      ...by(
+        'test/receiver/durability.test.ts',
+        'the second process is refused while the first lives, also frozen, and let in once it is killed',
+        'whoever lost the store writes nothing more into it',
+        'a pid that another process has by now is no owner',
+      ),
+    ],
+    open: 'no test sends the workflow a late "listening". While the next attempt runs, one with an old token is not told from its own: only words after an attempt’s end are ignored',
+  },
+  {
+    name: '39',
+    words:
+      'Remembered settings and phase lie beside the checkpoint; what an earlier start remembered wins; an attempt without its workflow ends.',
+    kept: [
+      at('src/targets/postgres/checkpoint-records.ts', 'ON CONFLICT (run) DO UPDATE SET phase'),
+      at('src/activities/prepare.ts', 'before wins over what was read now (protocol rule 39)'),
+      at('src/activities/receive-and-apply.ts', "gone.abort(new Error('the workflow of this stream is gone'));"),
+    ],
+    tests: [
+      ...by(STORE_TEST, 'a run is remembered, and changed'),
+      ...by(
+        'test/integration/rollback.test.ts',
+        'Terminate, then a new start of the same id: it goes on, and the end restores the original settings',
+        'Reset to the first workflow task: no second writer, and it ends well',
+      ),
+    ],
+    open: '"what was remembered wins" and the attempt that ends when its workflow is gone are seen by whole runs only, without a mutation of their own',
+  },
+];

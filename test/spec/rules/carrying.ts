@@ -1,0 +1,185 @@
+import { at, by, type Rule } from '../rule.js';
+
+const STAGE = 'src/staging/lmdb/open-stage.ts';
+const ATTEMPT_TEST = 'test/apply/attempt.test.ts';
+const FENCE_TEST = 'test/targets/postgres/fence.test.ts';
+const STAGE_TEST = 'test/staging/lmdb-stage.test.ts';
+
+export const CARRYING_RULES: readonly Rule[] = [
+  {
+    name: 'inv 1',
+    words: '200 is answered only when every row of the body is flushed to disk.',
+    kept: [
+      at('src/receiver/server.ts', 'await registered.receive(target.incarnation, body);'),
+      at('src/receiver/intake.ts', 'const result = await stage.accept(incarnation, rows, committed());'),
+    ],
+    tests: by(
+      'test/receiver/durability.test.ts',
+      'no 200 before the flush returns; killed between staging and ack, the rows are there and the resend is a redelivery',
+      'every acknowledged row survives SIGKILL under load',
+      'concurrent bodies share flushes',
+    ),
+  },
+  {
+    name: 'inv 2',
+    words: 'A target transaction holds every change up to some source timestamp, and none after it.',
+    kept: [
+      at('src/apply/window.ts', 'const upTo = stopAt === null ? binding.resolved'),
+      at('src/staging/lmdb/span.ts', 'key.compare(atKey, 0, HLC_BYTES, 0, HLC_BYTES) !== 0'),
+    ],
+    tests: [
+      ...by(
+        'test/apply/loop.test.ts',
+        'whoever reads the target while windows are applied sees the bank’s total (invariant 2)',
+      ),
+      ...by(STAGE_TEST, 'a span never splits a timestamp (protocol rule 20)'),
+    ],
+  },
+  {
+    name: 'inv 3',
+    words: 'Rows and the checkpoint that covers them commit in one transaction.',
+    kept: [at('src/targets/postgres/session.ts', 'await compareAndSet(token, window);\n      const figures')],
+    tests: by(FENCE_TEST, 'rows and checkpoint commit together, the compare-and-set first (invariant 3)'),
+  },
+  {
+    name: 'inv 4',
+    words: 'Replays change nothing: a key never goes back to an older version, and it is its value, not its text.',
+    kept: [
+      at('src/receiver/key-canon.ts', 'return canonicalDecimal(text);'),
+      at('src/targets/collapse.ts', 'last.delete(identity);'),
+      at('src/staging/lmdb/entry-codec.ts', 'export function entryKey'),
+    ],
+    tests: [
+      ...by('test/apply/loop.test.ts', '1,2,3,2 ends at 3, whenever the second 2 comes'),
+      ...by(
+        'test/targets/postgres/apply-values.test.ts',
+        'a key is its value: each type of key is deleted, and [1.500] by [1.5]',
+      ),
+      ...by(STAGE_TEST, 'a redelivery overwrites itself, within a body and across bodies'),
+    ],
+  },
+  {
+    name: 'inv 5',
+    words: 'One attempt writes and one changefeed delivers; a zombie can do neither.',
+    kept: [
+      at('src/targets/postgres/checkpoint-row.ts', 'WHERE stream = $1 AND token = $2 AND applied = $3::numeric'),
+      at(STAGE, 'if (bound?.incarnation !== incarnation) throw'),
+    ],
+    tests: [
+      ...by(ATTEMPT_TEST, 'a second attempt fences the first, whose later rows never reach the target'),
+      ...by(
+        FENCE_TEST,
+        'an applier frozen before its COMMIT is ended by the takeover and harmless when it thaws (protocol rule 24)',
+      ),
+    ],
+  },
+  {
+    name: 'inv 7',
+    words: 'No value becomes a JavaScript number: rows stay text from the body to the target’s own reader.',
+    kept: [
+      at('src/targets/postgres/batch.ts', 'document.set(part, at + 1);'),
+      at('src/receiver/intake.ts', 'after: body.subarray('),
+    ],
+    tests: [
+      ...by('test/targets/postgres/apply-values.test.ts', 'every type arrives bit-exact, by PostgreSQL’s own readers'),
+      ...by(STAGE_TEST, 'values are bit-exact and stay so while the stage is written'),
+    ],
+  },
+  {
+    name: 'inv 8',
+    words:
+      'A stage that is not provably complete from the checkpoint on is emptied, and the changefeed begins again at the checkpoint.',
+    kept: [at('src/apply/attempt.ts', 'await stage.bind(next, row.applied, plan)')],
+    tests: by(
+      ATTEMPT_TEST,
+      'a stage is bound anew, empty, at C as the next incarnation when it is purged beyond the checkpoint: the target was set back',
+      'set back under a live attempt: it begins the next incarnation at the row’s checkpoint by itself',
+    ),
+  },
+  {
+    name: 'inv 9',
+    words: 'A row writes to its own key only; one that meets another unique key is an error.',
+    kept: [at('src/targets/postgres/sql.ts', '`ON CONFLICT (${table.key')],
+    tests: by(
+      'test/targets/postgres/apply-order.test.ts',
+      'a row touches only its own key: one that meets another row’s unique value is refused, and that row stays (invariant 9)',
+    ),
+  },
+  {
+    name: 'A',
+    words: 'A stage takes bodies of the incarnation to which it is bound, and of no other.',
+    kept: [
+      at(STAGE, 'if (bound?.incarnation !== incarnation) throw'),
+      at('src/cockroach/sink-url.ts', '[INCARNATION_PARAMETER, String('),
+    ],
+    tests: [
+      ...by(
+        STAGE_TEST,
+        'rows and resolved timestamps of another incarnation change nothing',
+        'an unbound stage takes nothing',
+      ),
+      ...by(
+        ATTEMPT_TEST,
+        'the dying changefeed’s last rows and resolved timestamp do not reach the stage bound after it (protocol rule A)',
+      ),
+    ],
+  },
+  {
+    name: 'B',
+    words: 'A stage knows the range that it holds completely; only windows inside it are applied.',
+    kept: [
+      at('src/apply/window.ts', 'binding.floor > applied'),
+      at(STAGE, 'void entries.clearAsync()'),
+      at(STAGE, 'if (upTo > bound.floor)'),
+      at('src/receiver/intake.ts', 'if (resolved !== null) await stage.resolve('),
+    ],
+    tests: [
+      ...by('test/apply/window.test.ts', 'next window: a floor above C', 'next window: another incarnation'),
+      ...by(
+        STAGE_TEST,
+        'bind empties and sets floor and resolved to the cursor',
+        'purge raises the floor, so that what it deleted is not claimed',
+      ),
+      ...by(
+        'test/spec/gaps.test.ts',
+        'a resolved timestamp never passes rows that the stage refused (protocol rule B)',
+      ),
+    ],
+  },
+  {
+    name: 'C',
+    words:
+      'Each apply transaction begins by moving the checkpoint from where it left it, under its own token, or does nothing.',
+    kept: [
+      at('src/targets/postgres/checkpoint-row.ts', 'WHERE stream = $1 AND token = $2 AND applied = $3::numeric'),
+      at('src/targets/postgres/session.ts', 'if (await row.advance(token, previous, next)) return;'),
+    ],
+    tests: by(
+      FENCE_TEST,
+      'an old token can never commit, with rows or without (protocol rule C)',
+      'the checkpoint must be the one we left: set back, or gone, nothing is written',
+    ),
+  },
+  {
+    name: 'D',
+    words:
+      'Takeover: token, then stage, then row, then intake and CREATE, then the lower jobs end; a crash after any step is harmless.',
+    kept: [
+      at('src/apply/attempt.ts', 'const row = await session.takeToken(token);'),
+      at('src/apply/attempt.ts', 'const close = options.listen(taken.incarnation);'),
+      at('src/activities/changefeed.ts', 'const lower = await cancelLower('),
+    ],
+    tests: [
+      ...by(
+        ATTEMPT_TEST,
+        'the intake opens only after the row names stage and incarnation',
+        'overtaken between the token and the row: it names nothing there and never listens',
+      ),
+      ...by(
+        'test/apply/attempt-crash.test.ts',
+        'a surviving stage that is renewed, a crash after the stage is bound: the next attempt loses nothing and uses no incarnation for two things',
+      ),
+    ],
+    open: 'a worker killed at each step, seen from outside, is not tested yet; steps 4 and 5 in the wrong order: no mutation shows that a test would see it',
+  },
+];

@@ -1,0 +1,211 @@
+import { at, by, type Rule } from '../rule.js';
+
+const JOBS_TEST = 'test/cockroach-client/jobs.test.ts';
+const SETTINGS_TEST = 'test/cockroach-client/settings.test.ts';
+const STAGE_TEST = 'test/staging/lmdb-stage.test.ts';
+const STAGE = 'src/staging/lmdb/open-stage.ts';
+const ENSURE = 'src/cockroach/ensure-changefeed.ts';
+
+export const CHANGEFEED_RULES: readonly Rule[] = [
+  {
+    name: '1',
+    words: 'The checkpoint row is inserted once; the cursor used is the one read back.',
+    kept: [
+      at('src/targets/postgres/checkpoint-records.ts', 'ON CONFLICT (stream) DO NOTHING'),
+      at('src/activities/cursor.ts', 'return { cursor: formatHlc(row.cursor), applied: formatHlc(row.applied) };'),
+    ],
+    tests: [
+      ...by(
+        'test/targets/postgres/checkpoint-store.test.ts',
+        'the checkpoint row is inserted once and the row that is there is returned (rule 1)',
+      ),
+      ...by(
+        'test/targets/postgres/preflight.test.ts',
+        "another run's claim and another run's checkpoint row refuse; one's own is continued (rules 33 and 1)",
+      ),
+    ],
+    open: 'writes on the source before the cursor are told to a person by `status`, not compared',
+  },
+  {
+    name: '2',
+    words:
+      'A job is resumed only for the incarnation of the surviving stage; otherwise a new one begins at the checkpoint.',
+    kept: [
+      at(ENSURE, 'isWanted(job) && job.incarnation === incarnation'),
+      at('src/apply/attempt.ts', 'if (!stageKept) await stage.bind('),
+    ],
+    tests: [
+      ...by(
+        JOBS_TEST,
+        'a lower incarnation is left alone until it is cancelled, and then only it (protocol rule 3)',
+        'pause and resume are idempotent and wait until they are done',
+      ),
+      ...by(
+        'test/apply/attempt.test.ts',
+        'a stage is bound anew, empty, at C as the next incarnation when it is another host’s, which is empty',
+      ),
+    ],
+  },
+  {
+    name: '3',
+    words:
+      'The next changefeed is created before the last is cancelled; with a surviving stage it begins at the stage’s resolved.',
+    kept: [
+      at('src/apply/attempt.ts', 'cursor: bound.resolved,'),
+      at(ENSURE, 'if (!kept) return { kept, cancelled: [] };'),
+    ],
+    tests: [
+      ...by(
+        JOBS_TEST,
+        'a lower incarnation is left alone until it is cancelled, and then only it (protocol rule 3)',
+        'a health poll that finds no job of the incarnation cancels nothing',
+      ),
+      ...by(
+        'test/apply/attempt.test.ts',
+        'renew keeps every entry and takes the next incarnation, at resolved (protocol rule 3)',
+      ),
+    ],
+  },
+  {
+    name: '4',
+    words:
+      'History is protected at the checkpoint, the new protection before the old is dropped; where it cannot be, a short TTL blocks.',
+    kept: [
+      at('src/cockroach/protection.ts', 'const made = await protectHistory(cockroach, next);'),
+      at('src/workflows/serve.ts', 'async function rollProtection('),
+      at('src/cockroach/preflight-history.ts', 'const short = facts.canProtect'),
+    ],
+    tests: [
+      ...by(
+        SETTINGS_TEST,
+        'a protection rolls forward: the new one is there before the old one goes (protocol rule 4)',
+      ),
+      ...by(
+        'test/cockroach-client/preflight-pure.test.ts',
+        'a TTL shorter than the promised outage blocks where history cannot be protected (protocol rule 4)',
+      ),
+    ],
+    open: 'the incident "the stage is the only copy", when the checkpoint is older than half the TTL, is not raised yet',
+  },
+  {
+    name: '5',
+    words: 'on_error is always pause; a pause has a deadline, and is an incident at half of it.',
+    kept: [
+      at('src/cockroach/changefeed-statement.ts', "on_error: 'pause',"),
+      at('src/domain/changefeed-health.ts', 'input.restingMs * 2 < maxAgeMs'),
+    ],
+    tests: [
+      ...by('test/cockroach-client/changefeed-statement.test.ts', 'the documented statement, with on_error'),
+      ...by(JOBS_TEST, 'the job carries on_error = pause (protocol rule 5)'),
+      ...by(
+        'test/domain/changefeed-health.test.ts',
+        'a pause is an incident from half of the time for which CockroachDB keeps its history (protocol rule 5)',
+      ),
+    ],
+  },
+  {
+    name: '6',
+    words:
+      'All live jobs are listed each time: one of the current incarnation is kept, the rest and all lower end, a higher one never does.',
+    kept: [
+      at(ENSURE, 'const found = await findKept(cockroach, wanted, options.signal);'),
+      at(ENSURE, 'if (higher)'),
+      at('src/activities/changefeed.ts', 'if (await store.read(stream)) await store.setFeedWanted(stream, false);'),
+    ],
+    tests: by(
+      JOBS_TEST,
+      'a changefeed is created once; asked again it is found',
+      'CREATE committed and its answer was dropped: the job is found, and one remains (protocol rule 6)',
+      'CREATE commits after the client gave up and after it was looked for: one job remains (protocol rule 6)',
+      'a higher incarnation is never cancelled, and nothing is created beside it (protocol rule 6)',
+    ),
+    open: 'that "no changefeed is wanted" is recorded before the jobs are cancelled has no test of its own',
+  },
+  {
+    name: '8',
+    words: 'An upsert’s key must equal its key columns, by value.',
+    kept: [at('src/receiver/intake.ts', 'keys.requireMatch(body, item.row);')],
+    tests: [
+      ...by('test/receiver/server.test.ts', 'key and after differ'),
+      ...by('test/receiver/key-canon.test.ts', 'by text, and by value'),
+    ],
+    open: 'the source’s key columns are checked in preflight only, not again at a window’s end: a key altered later is met by this check, not before it',
+  },
+  {
+    name: '9',
+    words: 'The row keeps cluster and table ids; another cluster or table is not gone on with.',
+    kept: [
+      at('src/activities/cursor.ts', 'assertSameOrigin(row.origin,'),
+      at('src/cockroach/introspect.ts', 'const TABLE = `SELECT c.oid AS id'),
+    ],
+    tests: by(
+      'test/cockroach-client/preflight.test.ts',
+      'a table made anew under the same name has another id (protocol rule 9)',
+    ),
+    open: 'the ids are compared when a run starts or is continued, not while it streams; the comparison has no test of its own',
+  },
+  {
+    name: '10',
+    words:
+      'A late row is dropped against the committed checkpoint only; a row never seen at or before resolved is counted as an alarm.',
+    kept: [
+      at('src/staging/lmdb/accept.ts', 'if (compareAt(row.at, committedAt) <= 0)'),
+      at('src/staging/lmdb/accept.ts', 'late++;'),
+    ],
+    tests: by(STAGE_TEST, 'only the committed checkpoint drops', 'what was purged is not called late'),
+    open: 'the count is a metric and in the heartbeat; no incident is raised from it yet',
+  },
+  {
+    name: '11',
+    words: 'A window begins strictly after the checkpoint; purging deletes everything up to it, each time.',
+    kept: [
+      at('src/staging/lmdb/span.ts', 'writeHlc(key, 0, (at + 1n) as Hlc);'),
+      at(STAGE, 'const doomed = [...entries.getKeys('),
+    ],
+    tests: by(
+      STAGE_TEST,
+      'in time order, strictly after, up to and with the end',
+      'purge raises the floor, so that what it deleted is not claimed',
+    ),
+  },
+  {
+    name: '13',
+    words:
+      'Used pages are counted; no read stays open; keys too long for the store are kept by hash, and whole, and compared.',
+    kept: [
+      at(STAGE, 'store.root.resetReadTxn();'),
+      at('src/staging/lmdb/accept.ts', 'if (isHashed(key)) requireSameKey('),
+      at(STAGE, 'const pages = stats.treeBranchPageCount'),
+    ],
+    tests: by(
+      STAGE_TEST,
+      'no read transaction stays open (protocol rule 13)',
+      'two keys of one hash are never taken for one',
+      'figures count used pages, which purging gives back',
+    ),
+  },
+  {
+    name: '14',
+    words: 'Durable means flushed: the promise waits for LMDB’s fdatasync.',
+    kept: [at('src/staging/lmdb/store.ts', 'overlappingSync: false, eventTurnBatching: false')],
+    tests: by(
+      'test/receiver/durability.test.ts',
+      'no 200 before the flush returns; killed between staging and ack, the rows are there and the resend is a redelivery',
+    ),
+  },
+  {
+    name: '15',
+    words: 'A stage has an id of its own; one that knows less than it has mirrored is a copied disk.',
+    kept: [
+      at('src/apply/attempt.ts', 'function knowsEnough('),
+      at('src/staging/lmdb/store.ts', 'const id = known ?? randomUUID();'),
+    ],
+    tests: [
+      ...by(
+        'test/apply/attempt.test.ts',
+        'a stage is bound anew, empty, at C as the next incarnation when it is a copy of an old disk, which knows less than it has mirrored (protocol rule 15)',
+      ),
+      ...by(STAGE_TEST, 'the id stays with the folder (protocol rule 15)'),
+    ],
+  },
+];
