@@ -1,4 +1,6 @@
 import {
+  CancellationScope,
+  CancelledFailure,
   condition,
   setCurrentDetails,
   setDefaultSignalHandler,
@@ -47,6 +49,7 @@ export interface Desk {
   admitGates(gates: readonly Gate[]): void;
   /** Search attributes that are registered; upserting another would wedge the workflow task. */
   knowSearchAttributes(names: readonly string[]): void;
+  /** Begins a phase. @throws {CancelledFailure} in a cancelled scope: the run stays in the phase in which it was cancelled. */
   enter(phase: Phase): void;
   update(change: Partial<Omit<RunbookStatus, 'run' | 'phase' | 'phaseSince' | 'asOf'>>): void;
   incident(word: IncidentWord): void;
@@ -164,6 +167,8 @@ export function openDesk(onRollback: () => void): Desk {
       searchAttributes = names;
     },
     enter(phase) {
+      // What was under way when a rollback was asked may still succeed; the next phase is not begun.
+      if (CancellationScope.current().consideredCancelled) throw new CancelledFailure(`phase ${phase} is not begun`);
       status.phase = phase;
       status.phaseSince = Date.now();
       status.waitingFor = null;
