@@ -58,7 +58,8 @@ export interface RunStack {
   stop(): Promise<void>;
 }
 
-const LONG_MS = 60_000;
+/** Patience, not a measure: a machine that others load makes a run slow and not wrong. */
+const LONG_MS = 180_000;
 
 export async function startRunStack(options: StackOptions & { readonly password?: string } = {}): Promise<RunStack> {
   const stack = await startStack(options);
