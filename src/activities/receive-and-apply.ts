@@ -2,7 +2,7 @@ import { Context } from '@temporalio/activity';
 import { CancelledFailure } from '@temporalio/common';
 import { runAttempt, type Taken } from '../apply/attempt.js';
 import { createBell } from '../apply/bell.js';
-import { NO_PROGRESS, type ApplyProgress } from '../apply/progress.js';
+import { NO_PROGRESS, type ApplyIncident, type ApplyProgress } from '../apply/progress.js';
 import type { AttemptEnd, AttemptProgress, DeliveredWord, ListeningWord, TroubleWord } from '../domain/attempt.js';
 import { formatHlc, hlcToMillis, HLC_ZERO, type Hlc } from '../domain/hlc.js';
 import type { Place } from '../domain/place.js';
@@ -114,6 +114,7 @@ export function createReceiveAndApply(access: Access, host: AttemptHost) {
             }),
           listen: attempt.listen,
           onTaken: attempt.onTaken,
+          onTakeoverTrouble: attempt.onTrouble,
           onProgress: attempt.onProgress,
           stopAt: () => stop.at(),
           onHold: (hold) => stop.report(attempt.token, hold),
@@ -158,7 +159,8 @@ function openAttempt(
   let committed: Hlc = HLC_ZERO;
   let progress: ApplyProgress = NO_PROGRESS;
   let intake: Intake | null = null;
-  let troubled = false;
+  // Unknown at first: an attempt before this one may have died in trouble, which only we can take back.
+  let troubled: boolean | null = null;
 
   const figures = (): AttemptProgress => {
     const resolved = stage.binding()?.resolved ?? HLC_ZERO;
@@ -183,9 +185,21 @@ function openAttempt(
     };
   };
 
+  const onTrouble = (incident: ApplyIncident | null): void => {
+    const lasting = incident !== null && incident.attempts >= TROUBLE_AFTER_ATTEMPTS;
+    if (lasting === troubled) return;
+    troubled = lasting;
+    say('trouble', {
+      token,
+      type: 'Target.Unavailable',
+      cause: lasting ? incident.message : null,
+    } satisfies TroubleWord);
+  };
+
   return {
     token,
     bell,
+    onTrouble,
     startHeartbeat: (beat: (figures: AttemptProgress) => void): (() => void) => {
       beat(figures());
       const timer = setInterval(() => beat(figures()), HEARTBEAT_EVERY_MS);
@@ -231,15 +245,7 @@ function openAttempt(
     onProgress: (now: ApplyProgress): void => {
       progress = now;
       if (now.applied !== null) committed = now.applied;
-      const lasting = now.incident !== null && now.incident.attempts >= TROUBLE_AFTER_ATTEMPTS;
-      if (lasting !== troubled) {
-        troubled = lasting;
-        say('trouble', {
-          token,
-          type: 'Target.Unavailable',
-          cause: lasting ? (now.incident?.message ?? '') : null,
-        } satisfies TroubleWord);
-      }
+      onTrouble(now.incident);
     },
   };
 }

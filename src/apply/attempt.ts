@@ -9,6 +9,7 @@ import type { ApplySession, StreamHold } from '../targets/target.js';
 import { backoffMs, type BackoffTuning } from './backoff.js';
 import type { Bell } from './bell.js';
 import { runApplyLoop, type ApplyLoopOptions } from './loop.js';
+import type { ApplyIncident } from './progress.js';
 
 /** What a takeover has settled: this attempt listens for this incarnation. */
 export interface Taken {
@@ -37,6 +38,8 @@ export interface AttemptOptions extends Pick<
   /** Opens the intake for an incarnation; returns its closing. */
   readonly listen: (incarnation: number) => () => void;
   readonly onTaken: (taken: Taken) => Promise<void>;
+  /** Called after each failure of the target during a takeover; later ones come with `onProgress`. */
+  readonly onTakeoverTrouble: (trouble: ApplyIncident) => void;
   /** Stop exactly there; null: go on. */
   readonly stopAt: () => Hlc | null;
   /** Called about once a second while the checkpoint rests at `stopAt`. */
@@ -92,6 +95,7 @@ async function takeOver(options: AttemptOptions, renew: boolean): Promise<Taken 
       if (!(error instanceof TargetUnavailableError)) throw error;
       const waitMs = backoffMs(options.retry, failures, Math.random());
       options.log(`stream ${options.stream}: takeover: ${error.message}; again in ${waitMs} ms`);
+      options.onTakeoverTrouble({ code: error.code, message: error.message, attempts: failures });
       await delay(waitMs, undefined, { signal: options.signal }).catch(() => undefined);
     } finally {
       await session?.close();

@@ -230,7 +230,8 @@ function openState(args: StreamArgs): StreamState {
       await state.incident({ type, open: false });
     await state.say();
   });
-  setHandler(troubleSignal, async ({ type, cause }) => {
+  setHandler(troubleSignal, async ({ token, type, cause }) => {
+    if (token !== state.attempt.token) return;
     await state.incident(cause === null ? { type, open: false } : { type, open: true, cause });
   });
   setHandler(streamPauseSignal, () => {

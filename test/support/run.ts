@@ -41,7 +41,12 @@ export interface Run {
 export interface RunStack {
   readonly stack: Stack;
   readonly client: Client;
+  /** The one started last. */
   readonly worker: WorkerProcess;
+  /** SIGKILL; nothing is started in its place. */
+  killWorker(): Promise<void>;
+  /** Starts one more, of the same host and stage folder. */
+  startWorker(): Promise<void>;
   readonly metricsPort: number;
   /** Connected straight, beside the gates. */
   readonly source: pg.Client;
@@ -94,13 +99,15 @@ export async function startRunStack(options: StackOptions & { readonly password?
       return changed.toString();
     };
     const metricsPort = await freePort();
-    const worker = await stack.startWorker({
+    const workerOptions = {
       metricsPort,
+      receiverPort: await freePort(),
       connections: {
         source: through(stack.connections['source'] ?? '', sourceGate),
         target: through(stack.connections['target'] ?? '', targetGate, options.password),
       },
-    });
+    };
+    let worker = await stack.startWorker(workerOptions);
     const connection = await Connection.connect({ address: stack.temporal.address });
     ends.push(() => connection.close());
     const client = new Client({ connection, namespace: stack.temporal.namespace });
@@ -109,7 +116,13 @@ export async function startRunStack(options: StackOptions & { readonly password?
     return {
       stack,
       client,
-      worker,
+      get worker() {
+        return worker;
+      },
+      killWorker: () => worker.kill('SIGKILL'),
+      async startWorker() {
+        worker = await stack.startWorker(workerOptions);
+      },
       metricsPort,
       source,
       target,

@@ -1,0 +1,37 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { startRunStack, type Run, type RunStack } from '../support/run.js';
+import { until } from '../support/until.js';
+
+let at: RunStack;
+before(async () => {
+  at = await startRunStack();
+  await at.source.query('SET CLUSTER SETTING kv.rangefeed.enabled = true');
+  await at.createTable('items');
+});
+after(async () => at.stop());
+
+const LONG = { timeoutMs: 60_000 };
+
+/** The last incident of that type, as the status has it. */
+const lastOf = async (run: Run, type: string) =>
+  (await run.status()).incidents.filter((incident) => incident.type === type).at(-1);
+
+test('a target that is away while a new attempt takes over is named, and the incident ends with its return', async () => {
+  const run = await at.start('away', 'items');
+  await run.replicating();
+  await at.killWorker();
+  await at.targetGate.shut();
+  await at.source.query("INSERT INTO items VALUES (1, 'written while both are away', 1)");
+  await at.startWorker();
+  const opened = await until('the incident', () => lastOf(run, 'Target.Unavailable'), LONG);
+  assert.equal(opened.endedAt, null);
+  assert.match(opened.cause, /ECONNREFUSED/);
+
+  await at.targetGate.open();
+  await until('its end', async () => (await lastOf(run, 'Target.Unavailable'))?.endedAt, LONG);
+  await until('the row', async () => (await at.rowsOnTarget('items')) === 1, LONG);
+  await run.signal('finish');
+  const ending = await run.ending(90_000);
+  assert.deepEqual([ending.outcome, ending.rowsCompared], ['finished', 1]);
+});
