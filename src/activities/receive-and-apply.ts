@@ -13,6 +13,7 @@ import type { Receiver } from '../receiver/server.js';
 import type { Stage } from '../staging/stage.js';
 import type { Access } from './access.js';
 import { CataloguedError, translate, translated } from './failure-translation.js';
+import { isCurrentAttempt } from './current-attempt.js';
 import { createOwners } from './owners.js';
 import { watchStop } from './stop-watch.js';
 import { createWords } from './words.js';
@@ -59,6 +60,11 @@ export function createReceiveAndApply(access: Access, host: AttemptHost) {
     async receiveAndApply(wish: AttemptWish): Promise<AttemptEnd> {
       const context = Context.current();
       const { stream } = wish;
+      // Before the attempt of this process is thrown out, if there is one.
+      if (!(await isCurrentAttempt(context))) {
+        context.log.info(`stream ${stream}: this attempt is no longer current; it does not begin`);
+        return { ended: 'takenOver' };
+      }
       const ownership = await owners.take(stream);
       const gone = new AbortController();
       const signal = AbortSignal.any([context.cancellationSignal, ownership.signal, gone.signal]);
@@ -159,8 +165,7 @@ function openAttempt(
   let committed: Hlc = HLC_ZERO;
   let progress: ApplyProgress = NO_PROGRESS;
   let intake: Intake | null = null;
-  // Unknown at first: an attempt before this one may have died in trouble, which only we can take back.
-  let troubled: boolean | null = null;
+  let troubled = false;
 
   const figures = (): AttemptProgress => {
     const resolved = stage.binding()?.resolved ?? HLC_ZERO;

@@ -157,9 +157,9 @@ async function pauseJob(state: StreamState): Promise<void> {
 /** Makes the view's findings incidents, and does what can be done about them. True: this incarnation is over. */
 async function needsNewIncarnation(state: StreamState, view: StreamView, word: ListeningWord): Promise<boolean> {
   for (const type of ['Source.Unavailable', 'Target.Unavailable'] as const) {
-    await state.incident(
-      view.trouble?.type === type ? { type, open: true, cause: view.trouble.cause } : { type, open: false },
-    );
+    if (view.trouble?.type === type) await state.incident({ type, open: true, cause: view.trouble.cause });
+    // Whoever watches may reach the target while the attempt cannot write there: only the attempt takes back its word.
+    else if (state.attempt.trouble !== type) await state.incident({ type, open: false });
   }
   await state.incident(
     view.lagging

@@ -42,6 +42,8 @@ export interface AttemptState {
   /** Random for each attempt: words of an older one are ignored (protocol rule 38). */
   token: string;
   listening: ListeningWord | null;
+  /** What it says it is in, and retries by itself; null: nothing. */
+  trouble: FailureType | null;
   end: AttemptEnd | { readonly ended: 'failed'; readonly type: FailureType; readonly cause: string } | null;
 }
 
@@ -96,6 +98,7 @@ async function attempt(state: StreamState): Promise<void> {
   status.attempts += 1;
   state.attempt.token = uuid4();
   state.attempt.listening = null;
+  state.attempt.trouble = null;
   state.attempt.end = null;
   const scope = new CancellationScope();
   const renew = state.renew;
@@ -197,7 +200,7 @@ function openState(args: StreamArgs): StreamState {
   const state: StreamState = {
     args,
     status,
-    attempt: { token: '', listening: null, end: null },
+    attempt: { token: '', listening: null, trouble: null, end: null },
     paused: carried.paused,
     restingSince: carried.restingSince,
     resumes: 0,
@@ -232,6 +235,7 @@ function openState(args: StreamArgs): StreamState {
   });
   setHandler(troubleSignal, async ({ token, type, cause }) => {
     if (token !== state.attempt.token) return;
+    state.attempt.trouble = cause === null ? null : type;
     await state.incident(cause === null ? { type, open: false } : { type, open: true, cause });
   });
   setHandler(streamPauseSignal, () => {

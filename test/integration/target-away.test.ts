@@ -8,6 +8,7 @@ before(async () => {
   at = await startRunStack();
   await at.source.query('SET CLUSTER SETTING kv.rangefeed.enabled = true');
   await at.createTable('items');
+  await at.createTable('others');
 });
 after(async () => at.stop());
 
@@ -34,4 +35,19 @@ test('a target that is away while a new attempt takes over is named, and the inc
   await run.signal('finish');
   const ending = await run.ending(90_000);
   assert.deepEqual([ending.outcome, ending.rowsCompared], ['finished', 1]);
+});
+
+test('trouble of an attempt that died in it ends with the next attempt', async () => {
+  const run = await at.start('died', 'others');
+  await run.replicating();
+  await at.targetGate.shut();
+  await until('the incident', () => lastOf(run, 'Target.Unavailable'), LONG);
+  await at.killWorker();
+  await at.targetGate.open();
+  await at.startWorker();
+  await at.source.query("INSERT INTO others VALUES (1, 'after', 1)");
+  await until('its end', async () => (await lastOf(run, 'Target.Unavailable'))?.endedAt, LONG);
+  await until('the row', async () => (await at.rowsOnTarget('others')) === 1, LONG);
+  await run.signal('finish');
+  assert.equal((await run.ending(90_000)).outcome, 'finished');
 });

@@ -5,7 +5,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import pg from 'pg';
 import { freePort } from '../../demo/parts/free-port.js';
 import { startStack, type Stack, type StackOptions } from '../../demo/parts/stack.js';
-import type { WorkerProcess } from '../../demo/parts/worker-process.js';
+import type { WorkerOptions, WorkerProcess } from '../../demo/parts/worker-process.js';
 import type { Phase } from '../../src/domain/phases.js';
 import type { Ending, RunbookStatus } from '../../src/domain/status.js';
 import { startGate, type Gate } from './gate.js';
@@ -45,8 +45,8 @@ export interface RunStack {
   readonly worker: WorkerProcess;
   /** SIGKILL; nothing is started in its place. */
   killWorker(): Promise<void>;
-  /** Starts one more, of the same host and stage folder. */
-  startWorker(): Promise<void>;
+  /** Starts one more, of the same host and stage folder unless told. */
+  startWorker(options?: Partial<WorkerOptions>): Promise<WorkerProcess>;
   readonly metricsPort: number;
   /** Connected straight, beside the gates. */
   readonly source: pg.Client;
@@ -66,7 +66,14 @@ export interface RunStack {
 /** Patience, not a measure: a machine that others load makes a run slow and not wrong. */
 const LONG_MS = 180_000;
 
-export async function startRunStack(options: StackOptions & { readonly password?: string } = {}): Promise<RunStack> {
+export interface RunStackOptions extends StackOptions {
+  readonly password?: string;
+  /** What stands between the worker and each database, and between CockroachDB and the receiver: given the port behind it, answers with its own. */
+  readonly between?: Partial<Record<'source' | 'target' | 'receiver', (port: number) => Promise<number>>>;
+}
+
+export async function startRunStack(options: RunStackOptions = {}): Promise<RunStack> {
+  const { between = {} } = options;
   const stack = await startStack(options);
   const ends: (() => Promise<unknown>)[] = [() => stack.stop()];
   const stop = async (): Promise<void> => {
@@ -92,19 +99,21 @@ export async function startRunStack(options: StackOptions & { readonly password?
       () => sourceGate.shut(),
       () => targetGate.shut(),
     );
-    const through = (url: string, gate: Gate, password = ''): string => {
-      const changed = new URL(url);
-      changed.port = String(gate.port);
+    const through = async (side: 'source' | 'target', gate: Gate, password = ''): Promise<string> => {
+      const changed = new URL(stack.connections[side] ?? '');
+      changed.port = String((await between[side]?.(gate.port)) ?? gate.port);
       changed.password = password;
       return changed.toString();
     };
     const metricsPort = await freePort();
+    const receiverPort = await freePort();
     const workerOptions = {
       metricsPort,
-      receiverPort: await freePort(),
+      receiverPort,
+      advertisedPort: (await between.receiver?.(receiverPort)) ?? receiverPort,
       connections: {
-        source: through(stack.connections['source'] ?? '', sourceGate),
-        target: through(stack.connections['target'] ?? '', targetGate, options.password),
+        source: await through('source', sourceGate),
+        target: await through('target', targetGate, options.password),
       },
     };
     let worker = await stack.startWorker(workerOptions);
@@ -120,8 +129,9 @@ export async function startRunStack(options: StackOptions & { readonly password?
         return worker;
       },
       killWorker: () => worker.kill('SIGKILL'),
-      async startWorker() {
-        worker = await stack.startWorker(workerOptions);
+      async startWorker(changed = {}) {
+        worker = await stack.startWorker({ ...workerOptions, ...changed });
+        return worker;
       },
       metricsPort,
       source,
@@ -159,16 +169,20 @@ export async function startRunStack(options: StackOptions & { readonly password?
 function openRun(client: Client, id: string): Run {
   const handle = client.workflow.getHandle(id);
   const status = (): Promise<RunbookStatus> => handle.query<RunbookStatus>('status');
-  const awaitPhase = async (phase: Phase, timeoutMs = LONG_MS): Promise<RunbookStatus> =>
-    until(
+  const awaitPhase = async (phase: Phase, timeoutMs = LONG_MS): Promise<RunbookStatus> => {
+    const found = await until(
       `run ${id} in phase ${phase}`,
       async () => {
         const now = await status();
-        if (now.phase === phase) return now;
+        if (now.phase === phase || now.phase === 'ended') return now;
         throw new Error(`in phase ${now.phase}, waiting for ${now.waitingFor ?? 'nothing'}`);
       },
       { timeoutMs, everyMs: 100 },
     );
+    // What has ended comes to no other phase: its failure says why.
+    if (found.phase !== phase) throw new Error(`run ${id} ended: ${JSON.stringify(await handle.result())}`);
+    return found;
+  };
   const result = async (timeoutMs: number): Promise<Ending> => {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {

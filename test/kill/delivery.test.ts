@@ -1,0 +1,129 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { until } from '../support/until.js';
+import { openScene, PATIENCE, type Scene } from './scene.js';
+
+let at: Scene;
+before(async () => {
+  at = await openScene();
+});
+after(() => at.stop());
+
+/** A figure of the live attempt on `/_/varz`. */
+async function figure(name: string): Promise<number> {
+  const text = await (await fetch(`http://127.0.0.1:${at.metricsPort}/_/varz`)).text();
+  const line = text.split('\n').find((candidate) => candidate.startsWith(`${name}{`));
+  return Number(line?.slice(line.lastIndexOf(' ')));
+}
+
+test('killed with a row staged and its body not answered: it is sent again, and is there once', async () => {
+  const run = await at.beginWithRows('unanswered');
+  // All is encrypted there: the body of one large row is told by its size.
+  at.proxies.receiver.arm('to-server', { bytes: 60_000 }, 'hold-answer');
+  await at.source.query(`INSERT INTO t_unanswered VALUES (3, repeat('x', 80000), 3)`);
+  await at.hit('receiver');
+  await until('the row in the stage', async () => (await figure('stage_mutations')) > 0, PATIENCE);
+  await at.killWorker();
+  assert.equal(await at.rowsOnTarget('t_unanswered'), 2);
+  assert.equal(await at.withStage(run, (stage) => stage.figures().entries), 1, 'staged, and on disk');
+  await at.startWorker();
+  await until('it comes again', async () => (await figure('stage_duplicate_mutations_total')) > 0, PATIENCE);
+  await at.arrived(run);
+  await at.finish(run);
+});
+
+test('killed with a window committed and nobody told: nothing is applied twice', async () => {
+  const run = await at.beginWithRows('untold');
+  const was = await at.checkpoint(run);
+  // A trigger would see a second application, even of the same values.
+  await at.target.query(`CREATE TABLE seen (id int8);
+    CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO seen VALUES (NEW.id); RETURN NEW; END $$;
+    CREATE TRIGGER see AFTER INSERT OR UPDATE ON t_untold FOR EACH ROW EXECUTE FUNCTION see();
+    ALTER TABLE t_untold ENABLE ALWAYS TRIGGER see`);
+  at.proxies.target.arm('to-server', ['row 3 of untold', 'COMMIT'], 'hold-answer');
+  await at.insert(run, 3);
+  await at.hit('target');
+  await until('the row', async () => (await at.rowsOnTarget('t_untold')) === 3, PATIENCE);
+  await at.killWorker();
+  assert.notEqual((await at.checkpoint(run)).applied, was.applied, 'rows and checkpoint came together');
+  assert.ok(
+    await at.withStage(run, (stage) => stage.figures().entries),
+    'the stage still has the row: nobody heard that it is applied',
+  );
+  await at.insert(run, 4);
+  await at.startWorker();
+  await at.arrived(run);
+  const { rows } = await at.target.query<{ id: string }>('SELECT id FROM seen ORDER BY id');
+  assert.deepEqual(
+    rows.map(({ id }) => id),
+    ['3', '4'],
+  );
+  await at.finish(run);
+});
+
+test('the stage is lost while the changefeed runs: the next incarnation begins at the checkpoint', async () => {
+  const run = await at.beginWithRows('lost-stage');
+  await at.killWorker();
+  const was = await at.checkpoint(run);
+  at.loseStage(run);
+  await at.insert(run, 3);
+  await at.startWorker();
+  await at.arrived(run);
+  const now = await at.checkpoint(run);
+  assert.equal(now.incarnation, was.incarnation + 1);
+  assert.notEqual(now.stage, was.stage);
+  await until('one live job', async () => (await at.incarnations(run)).length === 1, PATIENCE);
+  await at.finish(run);
+});
+
+test('a dying changefeed’s last rows and resolved timestamp change nothing (protocol rule A)', async () => {
+  const run = await at.beginWithRows('last-words');
+  await at.killWorker();
+  const was = await at.checkpoint(run);
+  at.loseStage(run);
+  await at.insert(run, 3, 4, 5);
+  await at.stack.cockroach.control.fault('feed_last_words', { times: 1 });
+  // The old changefeed speaks once more while the new one has delivered nothing: its word would step over rows 3 to 5.
+  at.proxies.source.arm('to-server', 'CANCEL JOB', 'cut-after');
+  await at.startWorker();
+  await at.hit('source');
+  await until(
+    'its last words',
+    async () => {
+      const { rows } = await at.source.query<{ args: { times: number } }>(
+        `SELECT args FROM crdb_sim.feed_fault WHERE name = 'feed_last_words'`,
+      );
+      return rows[0]?.args.times === 0;
+    },
+    PATIENCE,
+  );
+  await at.insert(run, 6);
+  await at.arrived(run);
+  assert.equal((await at.checkpoint(run)).incarnation, was.incarnation + 1);
+  await at.finish(run);
+});
+
+test('the target is set back by one window under a live applier: what it lost comes again', async () => {
+  const run = await at.beginWithRows('set-back');
+  const was = await at.checkpoint(run);
+  await at.insert(run, 3, 4);
+  await at.arrived(run);
+  const { applied } = await at.checkpoint(run);
+  assert.notEqual(applied, was.applied);
+  // What a restore does: rows and checkpoint of one moment, at once.
+  await at.target.query('BEGIN');
+  await at.target.query('DELETE FROM t_set_back WHERE id > 2');
+  await at.target.query('UPDATE _failback.checkpoint SET applied = $2::numeric WHERE stream = $1', [
+    run.id,
+    was.applied,
+  ]);
+  await at.target.query('COMMIT');
+  await at.arrived(run);
+  assert.ok(at.worker.running, 'by the very same worker');
+  const now = await at.checkpoint(run);
+  assert.ok(now.incarnation > was.incarnation, 'the stage no longer had it: a new incarnation began there');
+  await until('one live job', async () => (await at.incarnations(run)).length === 1, PATIENCE);
+  await at.insert(run, 5);
+  await at.arrived(run);
+  await at.finish(run);
+});

@@ -1,0 +1,160 @@
+import assert from 'node:assert/strict';
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { openLmdbStage } from '../../src/staging/lmdb/open-stage.js';
+import { stageFolder } from '../../src/staging/lmdb/folder.js';
+import type { Stage } from '../../src/staging/stage.js';
+import { startByteProxy, type ByteProxy } from '../support/byte-proxy.js';
+import { startRunStack, type Input, type Run, type RunStack, type RunStackOptions } from '../support/run.js';
+import { until } from '../support/until.js';
+
+/** A whole system whose processes are killed from outside: nothing in it knows of the test. */
+export interface Scene extends RunStack {
+  /** Before the source, before the target, and before the receiver. */
+  readonly proxies: Readonly<Record<'source' | 'target' | 'receiver', ByteProxy>>;
+  /** A run of a table of its own, still in drain. */
+  begin(id: string): Promise<Run>;
+  /** The same, replicating, with two rows on both sides. */
+  beginWithRows(id: string): Promise<Run>;
+  insert(run: Run, ...ids: readonly number[]): Promise<void>;
+  /** Waits until an armed proxy has done its deed. */
+  hit(side: 'source' | 'target' | 'receiver'): Promise<void>;
+  checkpoint(run: Run): Promise<CheckpointSeen>;
+  /** Live changefeed jobs of the run, by incarnation. */
+  incarnations(run: Run): Promise<readonly number[]>;
+  /** Looks into the stage of the host; its worker must be dead. */
+  withStage<T>(run: Run, look: (stage: Stage) => T): Promise<T>;
+  loseStage(run: Run): void;
+  /** Waits until the target has exactly the source's rows. */
+  arrived(run: Run): Promise<void>;
+  /** Finishes: every row compared, no job left. */
+  finish(run: Run): Promise<void>;
+}
+
+export interface CheckpointSeen {
+  readonly token: string | null;
+  readonly stage: string | null;
+  readonly incarnation: number;
+  readonly applied: string;
+}
+
+/** Long for a busy machine; whatever is awaited comes within seconds. */
+export const PATIENCE = { timeoutMs: 120_000, everyMs: 100 };
+
+/** Short, so that a dead worker is missed soon. */
+const LIMITS = { heartbeatTimeout: '4s', hostGrace: '8s', healthEvery: '1s' };
+
+const tableOf = (run: Run | string): string => `t_${(typeof run === 'string' ? run : run.id).replaceAll('-', '_')}`;
+
+/** For all tests of a file; ended after them. */
+export async function openScene(options: RunStackOptions = {}): Promise<Scene> {
+  const proxies = new Map<string, ByteProxy>();
+  const closings: (() => Promise<void>)[] = [];
+  const behind = (side: string) => async (port: number) => {
+    const proxy = await startByteProxy({ after: (close) => void closings.push(close) }, port);
+    proxies.set(side, proxy);
+    return proxy.port;
+  };
+  const at = await startRunStack({
+    ...options,
+    between: { source: behind('source'), target: behind('target'), receiver: behind('receiver') },
+  });
+  await at.source.query('SET CLUSTER SETTING kv.rangefeed.enabled = true');
+  const proxyOf = (side: 'source' | 'target' | 'receiver'): ByteProxy => {
+    const proxy = proxies.get(side);
+    if (!proxy) throw new Error(`nothing stands before the ${side}`);
+    return proxy;
+  };
+  const rowsOf = async (side: 'source' | 'target', run: Run): Promise<string> => {
+    const { rows } = await at[side].query<{ line: string }>(
+      `SELECT id::text || ' ' || name || ' ' || price::text AS line FROM ${tableOf(run)} ORDER BY id`,
+    );
+    return rows.map(({ line }) => line).join('\n');
+  };
+  const hitsBefore = new Map<string, number>();
+
+  const scene: Omit<Scene, keyof RunStack> = {
+    proxies: { source: proxyOf('source'), target: proxyOf('target'), receiver: proxyOf('receiver') },
+    async begin(id) {
+      await at.createTable(tableOf(id));
+      const input: Input = { limits: LIMITS };
+      const run = await at.start(id, tableOf(id), input);
+      await run.awaitPhase('drain');
+      return run;
+    },
+    async beginWithRows(id) {
+      const run = await scene.begin(id);
+      await run.replicating();
+      await scene.insert(run, 1, 2);
+      await scene.arrived(run);
+      return run;
+    },
+    async insert(run, ...ids) {
+      for (const id of ids)
+        await at.source.query(`INSERT INTO ${tableOf(run)} VALUES ($1, $2, 1.50)`, [id, `row ${id} of ${run.id}`]);
+    },
+    async hit(side) {
+      const already = hitsBefore.get(side) ?? 0;
+      await until(`the point before the ${side}`, () => proxyOf(side).hits() > already, PATIENCE);
+      hitsBefore.set(side, proxyOf(side).hits());
+    },
+    async checkpoint(run) {
+      const { rows } = await at.target.query<CheckpointSeen>(
+        `SELECT token, stage_id AS stage, incarnation, applied::text AS applied FROM _failback.checkpoint WHERE stream = $1`,
+        [run.id],
+      );
+      assert.ok(rows[0], `the checkpoint row of ${run.id}`);
+      return rows[0];
+    },
+    async incarnations(run) {
+      const { rows } = await at.source.query<{ sink_uri: string }>(
+        `SELECT sink_uri FROM [SHOW CHANGEFEED JOBS] WHERE status NOT IN ('canceled', 'failed', 'succeeded')`,
+      );
+      return rows
+        .map(({ sink_uri }) => new URL(sink_uri.replace(/^webhook-/, '')).searchParams)
+        .filter((parameters) => parameters.get('failback_stream') === run.id)
+        .map((parameters) => Number(parameters.get('failback_incarnation')))
+        .sort();
+    },
+    async withStage(run, look) {
+      assert.equal(at.worker.running, false, 'the worker is dead');
+      const stage = openLmdbStage({ stageDir: join(at.stack.folder, 'stage'), stream: run.id });
+      try {
+        return look(stage);
+      } finally {
+        await stage.close();
+      }
+    },
+    loseStage(run) {
+      rmSync(stageFolder(join(at.stack.folder, 'stage'), run.id), { recursive: true });
+    },
+    async arrived(run) {
+      const wanted = await rowsOf('source', run);
+      await until(
+        `every row of ${run.id}`,
+        async () => {
+          const found = await rowsOf('target', run);
+          if (found === wanted) return true;
+          throw new Error(`on the target: ${found.replaceAll('\n', ', ') || 'nothing'}`);
+        },
+        PATIENCE,
+      );
+    },
+    async finish(run) {
+      const { rowCount } = await at.source.query(`SELECT FROM ${tableOf(run)}`);
+      await run.awaitPhase('replicate');
+      await run.signal('finish');
+      const ending = await run.ending();
+      assert.deepEqual([ending.outcome, ending.rowsCompared], ['finished', rowCount]);
+      assert.deepEqual(await scene.incarnations(run), []);
+    },
+  };
+  const stop = at.stop.bind(at);
+  // Not by spreading: `worker` is the one of the moment.
+  return Object.assign(at, scene, {
+    async stop() {
+      await stop();
+      for (const close of closings) await close();
+    },
+  });
+}
