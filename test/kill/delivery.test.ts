@@ -19,9 +19,9 @@ async function figure(name: string): Promise<number> {
 test('killed with a row staged and its body not answered: it is sent again, and is there once', async () => {
   const run = await at.beginWithRows('unanswered');
   // All is encrypted there: the body of one large row is told by its size.
-  at.proxies.receiver.arm('to-server', { bytes: 60_000 }, 'hold-answer');
+  const held = at.proxies.receiver.arm('to-server', { bytes: 60_000 }, 'hold-answer');
   await at.source.query(`INSERT INTO t_unanswered VALUES (3, repeat('x', 80000), 3)`);
-  await at.hit('receiver');
+  await at.hit(held);
   await until('the row in the stage', async () => (await figure('stage_mutations')) > 0, PATIENCE);
   await at.killWorker();
   assert.equal(await at.rowsOnTarget('t_unanswered'), 2);
@@ -40,9 +40,9 @@ test('killed with a window committed and nobody told: nothing is applied twice',
     CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO seen VALUES (NEW.id); RETURN NEW; END $$;
     CREATE TRIGGER see AFTER INSERT OR UPDATE ON t_untold FOR EACH ROW EXECUTE FUNCTION see();
     ALTER TABLE t_untold ENABLE ALWAYS TRIGGER see`);
-  at.proxies.target.arm('to-server', ['row 3 of untold', 'COMMIT'], 'hold-answer');
+  const held = at.proxies.target.arm('to-server', ['row 3 of untold', 'COMMIT'], 'hold-answer');
   await at.insert(run, 3);
-  await at.hit('target');
+  await at.hit(held);
   await until('the row', async () => (await at.rowsOnTarget('t_untold')) === 3, PATIENCE);
   await at.killWorker();
   assert.notEqual((await at.checkpoint(run)).applied, was.applied, 'rows and checkpoint came together');
@@ -62,31 +62,25 @@ test('killed with a window committed and nobody told: nothing is applied twice',
 });
 
 test('the stage is lost while the changefeed runs: the next incarnation begins at the checkpoint', async () => {
-  const run = await at.beginWithRows('lost-stage');
-  await at.killWorker();
-  const was = await at.checkpoint(run);
-  at.loseStage(run);
+  const { run, was } = await at.beginWithLostStage('lost-stage');
   await at.insert(run, 3);
   await at.startWorker();
   await at.arrived(run);
   const now = await at.checkpoint(run);
   assert.equal(now.incarnation, was.incarnation + 1);
   assert.notEqual(now.stage, was.stage);
-  await until('one live job', async () => (await at.incarnations(run)).length === 1, PATIENCE);
+  await at.oneLiveJob(run);
   await at.finish(run);
 });
 
 test('a dying changefeed’s last rows and resolved timestamp change nothing (protocol rule A)', async () => {
-  const run = await at.beginWithRows('last-words');
-  await at.killWorker();
-  const was = await at.checkpoint(run);
-  at.loseStage(run);
+  const { run, was } = await at.beginWithLostStage('last-words');
   await at.insert(run, 3, 4, 5);
   await at.stack.cockroach.control.fault('feed_last_words', { times: 1 });
   // The old changefeed speaks once more while the new one has delivered nothing: its word would step over rows 3 to 5.
-  at.proxies.source.arm('to-server', 'CANCEL JOB', 'cut-after');
+  const cut = at.proxies.source.arm('to-server', 'CANCEL JOB', 'cut-after');
   await at.startWorker();
-  await at.hit('source');
+  await at.hit(cut);
   await until(
     'its last words',
     async () => {
@@ -122,7 +116,7 @@ test('the target is set back by one window under a live applier: what it lost co
   assert.ok(at.worker.running, 'by the very same worker');
   const now = await at.checkpoint(run);
   assert.ok(now.incarnation > was.incarnation, 'the stage no longer had it: a new incarnation began there');
-  await until('one live job', async () => (await at.incarnations(run)).length === 1, PATIENCE);
+  await at.oneLiveJob(run);
   await at.insert(run, 5);
   await at.arrived(run);
   await at.finish(run);

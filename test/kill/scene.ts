@@ -5,7 +5,7 @@ import { openLmdbStage } from '../../src/staging/lmdb/open-stage.js';
 import { stageFolder } from '../../src/staging/lmdb/folder.js';
 import type { Stage } from '../../src/staging/stage.js';
 import { startByteProxy, type ByteProxy } from '../support/byte-proxy.js';
-import { startRunStack, type Input, type Run, type RunStack, type RunStackOptions } from '../support/run.js';
+import { startRunStack, type Input, type Run, type RunStack } from '../support/run.js';
 import { until } from '../support/until.js';
 
 /** A whole system whose processes are killed from outside: nothing in it knows of the test. */
@@ -16,15 +16,18 @@ export interface Scene extends RunStack {
   begin(id: string): Promise<Run>;
   /** The same, replicating, with two rows on both sides. */
   beginWithRows(id: string): Promise<Run>;
+  /** The same; then its worker is killed and its stage lost, while its job lives. With the row as it was left. */
+  beginWithLostStage(id: string): Promise<{ readonly run: Run; readonly was: CheckpointSeen }>;
   insert(run: Run, ...ids: readonly number[]): Promise<void>;
   /** Waits until an armed proxy has done its deed. */
-  hit(side: 'source' | 'target' | 'receiver'): Promise<void>;
+  hit(done: () => boolean): Promise<void>;
   checkpoint(run: Run): Promise<CheckpointSeen>;
   /** Live changefeed jobs of the run, by incarnation. */
   incarnations(run: Run): Promise<readonly number[]>;
+  /** Waits until one job is live, and returns its incarnation. */
+  oneLiveJob(run: Run): Promise<number>;
   /** Looks into the stage of the host; its worker must be dead. */
   withStage<T>(run: Run, look: (stage: Stage) => T): Promise<T>;
-  loseStage(run: Run): void;
   /** Waits until the target has exactly the source's rows. */
   arrived(run: Run): Promise<void>;
   /** Finishes: every row compared, no job left. */
@@ -47,7 +50,7 @@ const LIMITS = { heartbeatTimeout: '4s', hostGrace: '8s', healthEvery: '1s' };
 const tableOf = (run: Run | string): string => `t_${(typeof run === 'string' ? run : run.id).replaceAll('-', '_')}`;
 
 /** For all tests of a file; ended after them. */
-export async function openScene(options: RunStackOptions = {}): Promise<Scene> {
+export async function openScene(): Promise<Scene> {
   const proxies = new Map<string, ByteProxy>();
   const closings: (() => Promise<void>)[] = [];
   const behind = (side: string) => async (port: number) => {
@@ -56,7 +59,6 @@ export async function openScene(options: RunStackOptions = {}): Promise<Scene> {
     return proxy.port;
   };
   const at = await startRunStack({
-    ...options,
     between: { source: behind('source'), target: behind('target'), receiver: behind('receiver') },
   });
   await at.source.query('SET CLUSTER SETTING kv.rangefeed.enabled = true');
@@ -71,7 +73,6 @@ export async function openScene(options: RunStackOptions = {}): Promise<Scene> {
     );
     return rows.map(({ line }) => line).join('\n');
   };
-  const hitsBefore = new Map<string, number>();
 
   const scene: Omit<Scene, keyof RunStack> = {
     proxies: { source: proxyOf('source'), target: proxyOf('target'), receiver: proxyOf('receiver') },
@@ -89,14 +90,20 @@ export async function openScene(options: RunStackOptions = {}): Promise<Scene> {
       await scene.arrived(run);
       return run;
     },
+    async beginWithLostStage(id) {
+      const run = await scene.beginWithRows(id);
+      await at.killWorker();
+      const was = await scene.checkpoint(run);
+      assert.deepEqual(await scene.incarnations(run), [was.incarnation], 'its job lives');
+      rmSync(stageFolder(join(at.stack.folder, 'stage'), run.id), { recursive: true });
+      return { run, was };
+    },
     async insert(run, ...ids) {
       for (const id of ids)
         await at.source.query(`INSERT INTO ${tableOf(run)} VALUES ($1, $2, 1.50)`, [id, `row ${id} of ${run.id}`]);
     },
-    async hit(side) {
-      const already = hitsBefore.get(side) ?? 0;
-      await until(`the point before the ${side}`, () => proxyOf(side).hits() > already, PATIENCE);
-      hitsBefore.set(side, proxyOf(side).hits());
+    async hit(done) {
+      await until('the armed point', done, PATIENCE);
     },
     async checkpoint(run) {
       const { rows } = await at.target.query<CheckpointSeen>(
@@ -116,6 +123,16 @@ export async function openScene(options: RunStackOptions = {}): Promise<Scene> {
         .map((parameters) => Number(parameters.get('failback_incarnation')))
         .sort();
     },
+    async oneLiveJob(run) {
+      return until(
+        'one live job',
+        async () => {
+          const [live, ...others] = await scene.incarnations(run);
+          return others.length === 0 && live;
+        },
+        PATIENCE,
+      );
+    },
     async withStage(run, look) {
       assert.equal(at.worker.running, false, 'the worker is dead');
       const stage = openLmdbStage({ stageDir: join(at.stack.folder, 'stage'), stream: run.id });
@@ -124,9 +141,6 @@ export async function openScene(options: RunStackOptions = {}): Promise<Scene> {
       } finally {
         await stage.close();
       }
-    },
-    loseStage(run) {
-      rmSync(stageFolder(join(at.stack.folder, 'stage'), run.id), { recursive: true });
     },
     async arrived(run) {
       const wanted = await rowsOf('source', run);

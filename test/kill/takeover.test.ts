@@ -12,17 +12,16 @@ after(() => at.stop());
 
 interface Point {
   readonly title: string;
-  readonly arm: () => void;
-  readonly side: 'source' | 'target';
+  /** Returns whether the point is reached. */
+  readonly arm: () => () => boolean;
   /** Says from outside that the worker stands at this very point. */
   readonly reached: (run: Run, before: CheckpointSeen) => Promise<void>;
 }
 
-/** What `token`, `stage` and `incarnation` of the row must be. */
+/** Steps 1 to 4, which every takeover goes through. */
 const POINTS: readonly Point[] = [
   {
     title: 'with the token taken and nothing else done',
-    side: 'target',
     arm: () => at.proxies.target.arm('to-server', 'SET token = $2', 'hold-answer'),
     async reached(run, was) {
       await until('the token', async () => (await at.checkpoint(run)).token !== was.token, PATIENCE);
@@ -34,7 +33,6 @@ const POINTS: readonly Point[] = [
   },
   {
     title: 'with the stage bound to the next incarnation and the row not yet written',
-    side: 'target',
     arm: () => at.proxies.target.arm('to-server', 'SET stage_id = $3', 'pause'),
     async reached(run, was) {
       await at.killWorker();
@@ -47,7 +45,6 @@ const POINTS: readonly Point[] = [
   },
   {
     title: 'with the row written and CREATE CHANGEFEED not sent',
-    side: 'source',
     arm: () => at.proxies.source.arm('to-server', 'CREATE CHANGEFEED', 'pause'),
     async reached(run, was) {
       await at.killWorker();
@@ -57,7 +54,6 @@ const POINTS: readonly Point[] = [
   },
   {
     title: 'between the commit of CREATE CHANGEFEED and its answer',
-    side: 'source',
     arm: () => at.proxies.source.arm('to-server', 'CREATE CHANGEFEED', 'hold-answer'),
     async reached(run, was) {
       await until('the job', async () => (await at.incarnations(run)).includes(was.incarnation + 1), PATIENCE);
@@ -67,12 +63,12 @@ const POINTS: readonly Point[] = [
 ];
 
 suite('the worker is killed at the first start (protocol rule D)', () => {
-  for (const { title, side, arm, reached } of POINTS) {
+  for (const [number, { title, arm, reached }] of POINTS.entries()) {
     test(`killed ${title}`, async () => {
-      const run = await at.begin(`first-${POINTS.findIndex((point) => point.title === title)}`);
-      arm();
+      const run = await at.begin(`first-${number}`);
+      const done = arm();
       await run.signal('forwardStopped');
-      await at.hit(side);
+      await at.hit(done);
       await reached(run, { token: null, stage: null, incarnation: 0, applied: '' });
       assert.equal(at.worker.running, false);
       await at.insert(run, 1, 2);
@@ -89,31 +85,25 @@ suite('the worker is killed at the first start (protocol rule D)', () => {
 suite('the worker is killed while a lost stage is replaced (protocol rules B and D)', () => {
   const CANCEL: Point = {
     title: 'with the next incarnation created and the one before it not yet cancelled',
-    side: 'source',
     arm: () => at.proxies.source.arm('to-server', 'CANCEL JOB', 'pause'),
     async reached(run, was) {
       assert.deepEqual(await at.incarnations(run), [was.incarnation, was.incarnation + 1]);
       await at.killWorker();
     },
   };
-  for (const { title, side, arm, reached } of [...POINTS, CANCEL]) {
+  for (const [number, { title, arm, reached }] of [...POINTS, CANCEL].entries()) {
     test(`killed ${title}, the stage lost`, async () => {
-      const run = await at.beginWithRows(`lost-${[...POINTS, CANCEL].findIndex((point) => point.title === title)}`);
-      await at.killWorker();
-      const was = await at.checkpoint(run);
-      assert.deepEqual(await at.incarnations(run), [was.incarnation], 'its job lives');
-      at.loseStage(run);
+      const { run, was } = await at.beginWithLostStage(`lost-${number}`);
       await at.insert(run, 3, 4);
-      arm();
+      const done = arm();
       await at.startWorker();
-      await at.hit(side);
+      await at.hit(done);
       await reached(run, was);
       assert.equal(at.worker.running, false);
       await at.insert(run, 5);
       await at.startWorker();
       await at.arrived(run);
-      await until('one live job', async () => (await at.incarnations(run)).length === 1, PATIENCE);
-      const [live] = await at.incarnations(run);
+      const live = await at.oneLiveJob(run);
       assert.equal((await at.checkpoint(run)).incarnation, live, 'it is the one that the row names');
       await at.insert(run, 6);
       await at.arrived(run);

@@ -14,8 +14,8 @@ export type Pattern = string | readonly string[] | { readonly bytes: number };
 /** Stands between a client and a server and fails at a chosen byte. Only outer means: neither side knows of it. */
 export interface ByteProxy {
   readonly port: number;
-  /** On the first connection on which the pattern is seen in `direction` from now on: do the deed, once. */
-  arm(direction: Direction, pattern: Pattern, deed: Deed): void;
+  /** On the first connection on which the pattern is seen in `direction` from now on: do the deed, once. Returns whether it is done. */
+  arm(direction: Direction, pattern: Pattern, deed: Deed): () => boolean;
   /** How often an armed deed was done. A test asserts that its point was really hit. */
   hits(): number;
   /** Passes on what is held back. */
@@ -26,7 +26,7 @@ export interface ByteProxy {
 
 interface Armed {
   readonly direction: Direction;
-  readonly pattern: Pattern;
+  readonly pattern: Exclude<Pattern, string>;
   readonly deed: Deed;
 }
 
@@ -104,7 +104,11 @@ export async function startByteProxy(
   });
   return {
     port: address.port,
-    arm: (direction, pattern, deed) => (armed = { direction, pattern, deed }),
+    arm(direction, pattern, deed) {
+      armed = { direction, pattern: typeof pattern === 'string' ? [pattern] : pattern, deed };
+      const before = hits;
+      return () => hits > before;
+    },
     hits: () => hits,
     resume() {
       for (const go of release) go();
@@ -123,9 +127,9 @@ function createFollower(): (armed: Armed, chunk: Buffer) => boolean {
     if (followed !== armed) {
       followed = armed;
       bytes = 0;
-      texts = typeof armed.pattern === 'string' ? [armed.pattern] : 'bytes' in armed.pattern ? [] : [...armed.pattern];
+      texts = 'bytes' in armed.pattern ? [] : [...armed.pattern];
     }
-    if (typeof armed.pattern !== 'string' && 'bytes' in armed.pattern) {
+    if ('bytes' in armed.pattern) {
       bytes += chunk.length;
       return bytes >= armed.pattern.bytes;
     }

@@ -5,7 +5,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import pg from 'pg';
 import { freePort } from '../../demo/parts/free-port.js';
 import { startStack, type Stack, type StackOptions } from '../../demo/parts/stack.js';
-import type { WorkerOptions, WorkerProcess } from '../../demo/parts/worker-process.js';
+import type { WorkerProcess } from '../../demo/parts/worker-process.js';
 import type { Phase } from '../../src/domain/phases.js';
 import type { Ending, RunbookStatus } from '../../src/domain/status.js';
 import { startGate, type Gate } from './gate.js';
@@ -45,8 +45,8 @@ export interface RunStack {
   readonly worker: WorkerProcess;
   /** SIGKILL; nothing is started in its place. */
   killWorker(): Promise<void>;
-  /** Starts one more, of the same host and stage folder unless told. */
-  startWorker(options?: Partial<WorkerOptions>): Promise<WorkerProcess>;
+  /** Starts one more, of the same host and stage folder. */
+  startWorker(): Promise<void>;
   readonly metricsPort: number;
   /** Connected straight, beside the gates. */
   readonly source: pg.Client;
@@ -129,9 +129,8 @@ export async function startRunStack(options: RunStackOptions = {}): Promise<RunS
         return worker;
       },
       killWorker: () => worker.kill('SIGKILL'),
-      async startWorker(changed = {}) {
-        worker = await stack.startWorker({ ...workerOptions, ...changed });
-        return worker;
+      async startWorker() {
+        worker = await stack.startWorker(workerOptions);
       },
       metricsPort,
       source,
