@@ -7,6 +7,7 @@ import { readProtectionMaxAge } from '../cockroach/protection.js';
 import { judgeChangefeed, LIFE_OF_STATUS } from '../domain/changefeed-health.js';
 import { formatHlc, HLC_ZERO, hlcToMillis } from '../domain/hlc.js';
 import type { Place } from '../domain/place.js';
+import { receiverAddress } from '../domain/receiver-address.js';
 import { viewChanged, type StreamView } from '../domain/stream-view.js';
 import { withSource, withStore, type Access } from './access.js';
 import type { CheckpointStore } from '../targets/target.js';
@@ -17,6 +18,8 @@ export interface WatchWish {
   readonly place: Place;
   readonly stream: string;
   readonly incarnation: number;
+  /** Where the attempt that serves this incarnation is reached. */
+  readonly receiverUrl: string;
   /** What the stream wants of its changefeed now. */
   readonly wanted: 'running' | 'paused';
   /** A resolved timestamp of this incarnation has been taken durably. */
@@ -62,6 +65,7 @@ export function createWatchActivities(access: Access) {
             failingSince = null;
             const verdict = judgeChangefeed({
               job: look.job,
+              sendsElsewhere: elsewhere(look.job, wish.receiverUrl),
               delivery: { proven: wish.proven, sinceAdvanceMs: now - advancedAt },
               wanted: wish.wanted,
               stallAfterMs: wish.stallAfterMs,
@@ -190,6 +194,14 @@ async function lookOnce({ source, store }: Sides, { stream, incarnation }: Watch
     applied: formatHlc(row.applied),
     lagMs: Math.max(0, hlcToMillis(now) - hlcToMillis(row.applied)),
   };
+}
+
+/** Where the job sends to, if that is not the receiver. */
+function elsewhere(job: ChangefeedJob | null, receiverUrl: string): string | null {
+  if (!job?.sink) return null;
+  const { host, port } = receiverAddress(receiverUrl);
+  const here = job.sink.host.toLowerCase() === host.toLowerCase() && job.sink.port === port;
+  return here ? null : `${job.sink.host}:${job.sink.port}`;
 }
 
 /** The job that counts: a live one before an ended one, the newest of those. */

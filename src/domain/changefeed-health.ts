@@ -63,6 +63,8 @@ export interface HealthInput {
   /** Null: CockroachDB lists no such job. */
   readonly job: JobFacts | null;
   readonly delivery: DeliveryFacts;
+  /** `host:port` that the job posts to when that is not the receiver of the attempt: its stage has come to another host. Null: it is. */
+  readonly sendsElsewhere: string | null;
   /** What the runbook wants of the changefeed now. `gone`: it is being ended (protocol rule 6). */
   readonly wanted: 'running' | 'paused' | 'gone';
   /** Milliseconds without an advance after which the stream counts as stalled. */
@@ -77,6 +79,7 @@ export const CHANGEFEED_INCIDENTS = [
   'Changefeed.JobPaused',
   'Changefeed.JobFailed',
   'Changefeed.JobGone',
+  'Changefeed.SendsElsewhere',
   'Changefeed.Stalled',
   'Changefeed.PauseTooLong',
   'Changefeed.TableTruncated',
@@ -117,6 +120,13 @@ export function judgeChangefeed(input: HealthInput): HealthVerdict {
 }
 
 function judgeDelivery(input: HealthInput, job: JobFacts): HealthVerdict {
+  // Nothing can arrive: a kept stage keeps its incarnation, and with it a job that was made for the host before.
+  if (input.sendsElsewhere !== null)
+    return ill(
+      'Changefeed.SendsElsewhere',
+      `job ${job.jobId} sends to ${input.sendsElsewhere}, which is not the receiver of this host`,
+      'recreate',
+    );
   if (input.delivery.sinceAdvanceMs <= input.stallAfterMs) return well(input.delivery.proven ? 'none' : 'wait');
   const what = input.delivery.proven ? 'no resolved timestamp' : 'nothing at all';
   const words = job.runningStatus === '' ? 'says nothing' : `says "${job.runningStatus}"`;

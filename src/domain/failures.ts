@@ -96,6 +96,13 @@ export const FAILURES = {
     remedy: 'It is created again from the checkpoint.',
     retryable: true,
   },
+  'Changefeed.SendsElsewhere': {
+    meaning:
+      'The stage has come to another host, and the changefeed job still sends to the receiver of the one before.',
+    remedy:
+      'It is created again from the checkpoint, with the URL of the new host. One advertised URL for all hosts spares this.',
+    retryable: true,
+  },
   'Changefeed.Stalled': {
     meaning: 'No resolved timestamp has arrived for too long.',
     remedy: 'See the running status of the job: is the receiver reachable from every node of the cluster?',

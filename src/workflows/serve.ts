@@ -98,6 +98,7 @@ async function keep(state: StreamState, word: ListeningWord): Promise<void> {
           place,
           stream: args.run,
           incarnation: word.incarnation,
+          receiverUrl: word.receiverUrl,
           wanted: state.paused ? 'paused' : 'running',
           proven: status.delivered !== null,
           restingMs: state.restingSince === null ? 0 : Date.now() - state.restingSince,

@@ -23,6 +23,7 @@ const JOB: JobFacts = {
 const INPUT: HealthInput = {
   job: JOB,
   delivery: { proven: true, sinceAdvanceMs: 500 },
+  sendsElsewhere: null,
   wanted: 'running',
   stallAfterMs: 60_000,
   restingMs: 0,
@@ -94,6 +95,16 @@ test('a job that says running while nothing arrives is stalled, and its words pr
   const verdict = judgeChangefeed(of({}, { delivery: { proven: false, sinceAdvanceMs: 61_000 } }));
   assert.equal(verdict.incident, 'Changefeed.Stalled');
   assert.match(verdict.cause, /nothing at all has arrived for 61 s; job 7 is running and says "running: resolved=/);
+});
+
+test('a job that sends to the host before is created again, unless it is to rest', () => {
+  const verdict = judgeChangefeed(of({}, { sendsElsewhere: 'old:8443' }));
+  assert.deepEqual([verdict.incident, verdict.action], ['Changefeed.SendsElsewhere', 'recreate']);
+  assert.match(verdict.cause, /job 7 sends to old:8443/);
+  assert.equal(
+    judgeChangefeed(of({ status: 'paused' }, { sendsElsewhere: 'old:8443', wanted: 'paused' })).incident,
+    null,
+  );
 });
 
 test('a stall names what the sink met', () => {

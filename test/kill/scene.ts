@@ -5,7 +5,7 @@ import { openLmdbStage } from '../../src/staging/lmdb/open-stage.js';
 import { stageFolder } from '../../src/staging/lmdb/folder.js';
 import type { Stage } from '../../src/staging/stage.js';
 import { startByteProxy, type ByteProxy } from '../support/byte-proxy.js';
-import { startRunStack, type Input, type Run, type RunStack } from '../support/run.js';
+import { startRunStack, type Input, type Run, type RunStack, type RunStackOptions } from '../support/run.js';
 import { until } from '../support/until.js';
 
 /** A whole system whose processes are killed from outside: nothing in it knows of the test. */
@@ -50,7 +50,7 @@ const LIMITS = { heartbeatTimeout: '4s', hostGrace: '8s', healthEvery: '1s' };
 const tableOf = (run: Run | string): string => `t_${(typeof run === 'string' ? run : run.id).replaceAll('-', '_')}`;
 
 /** For all tests of a file; ended after them. */
-export async function openScene(): Promise<Scene> {
+export async function openScene(options: RunStackOptions = {}): Promise<Scene> {
   const proxies = new Map<string, ByteProxy>();
   const closings: (() => Promise<void>)[] = [];
   const behind = (side: string) => async (port: number) => {
@@ -59,6 +59,7 @@ export async function openScene(): Promise<Scene> {
     return proxy.port;
   };
   const at = await startRunStack({
+    ...options,
     between: { source: behind('source'), target: behind('target'), receiver: behind('receiver') },
   });
   await at.source.query('SET CLUSTER SETTING kv.rangefeed.enabled = true');
