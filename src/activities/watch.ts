@@ -2,7 +2,7 @@ import { Context } from '@temporalio/activity';
 import { captureCursor } from '../cockroach/clock.js';
 import type { Cockroach } from '../cockroach/client.js';
 import { settleJobs } from '../cockroach/ensure-changefeed.js';
-import { listStreamJobs, type ChangefeedJob } from '../cockroach/jobs.js';
+import { listStreamJobs, sendsTo, type ChangefeedJob } from '../cockroach/jobs.js';
 import { readProtectionMaxAge } from '../cockroach/protection.js';
 import { judgeChangefeed, LIFE_OF_STATUS } from '../domain/changefeed-health.js';
 import { formatHlc, HLC_ZERO, hlcToMillis } from '../domain/hlc.js';
@@ -198,10 +198,8 @@ async function lookOnce({ source, store }: Sides, { stream, incarnation }: Watch
 
 /** Where the job sends to, if that is not the receiver. */
 function elsewhere(job: ChangefeedJob | null, receiverUrl: string): string | null {
-  if (!job?.sink) return null;
-  const { host, port } = receiverAddress(receiverUrl);
-  const here = job.sink.host.toLowerCase() === host.toLowerCase() && job.sink.port === port;
-  return here ? null : `${job.sink.host}:${job.sink.port}`;
+  if (!job?.sink || sendsTo(job.sink, receiverAddress(receiverUrl))) return null;
+  return `${job.sink.host}:${job.sink.port}`;
 }
 
 /** The job that counts: a live one before an ended one, the newest of those. */

@@ -1,5 +1,6 @@
 import { isJobStatus, LIFE_OF_STATUS, type JobFacts } from '../domain/changefeed-health.js';
 import { parseHlc } from '../domain/hlc.js';
+import type { ReceiverAddress } from '../domain/receiver-address.js';
 import type { Cockroach, TextRow } from './client.js';
 import { parseNameArray } from './quoting.js';
 import { UnexpectedAnswerError, valueOf } from './rows.js';
@@ -66,10 +67,15 @@ export function isWanted(job: JobFacts): boolean {
   return life === 'alive' || life === 'resting';
 }
 
+/** Whether a sink is this receiver, whatever its path. */
+export function sendsTo(sink: ParsedSink, { host, port }: ReceiverAddress): boolean {
+  return sink.host.toLowerCase() === host.toLowerCase() && sink.port === port;
+}
+
 /** Live changefeeds of others that send to this receiver: to this path under another stream or none (MOLT's, for example). @throws CockroachError */
 export async function findForeignFeeds(
   cockroach: Cockroach,
-  receiver: { readonly host: string; readonly port: number; readonly path: readonly string[] },
+  receiver: ReceiverAddress & { readonly path: readonly string[] },
   ourStream: string,
 ): Promise<readonly ChangefeedJob[]> {
   const path = receiver.path.join('/').toLowerCase();
@@ -77,8 +83,7 @@ export async function findForeignFeeds(
     ({ sink, ...job }) =>
       sink !== null &&
       LIFE_OF_STATUS[job.status] !== 'ended' &&
-      sink.host.toLowerCase() === receiver.host.toLowerCase() &&
-      sink.port === receiver.port &&
+      sendsTo(sink, receiver) &&
       sink.stream !== ourStream &&
       (sink.stream === null || sink.path.join('/').toLowerCase() === path),
   );

@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { freePort } from '../../demo/parts/free-port.js';
 import { until } from '../support/until.js';
 import { openScene, PATIENCE, type Scene } from './scene.js';
 
@@ -38,11 +36,8 @@ test('two workers on one stage folder: the second is refused until the first is 
   const run = await at.beginWithRows('shared');
   const first = at.worker;
   const was = await at.checkpoint(run);
-  const second = await at.stack.startWorker({
-    host: `${at.stack.taskQueue}-second`,
-    stageDir: join(at.stack.folder, 'stage'),
-    receiverPort: await freePort(),
-  });
+  // Of another host, with a receiver of its own; the stage folder is the stack's, which every worker has.
+  const second = await at.stack.startWorker({ host: `${at.stack.taskQueue}-second` });
   first.signal('SIGSTOP');
   await until('the second is refused', async () => (await run.status()).incidents.find(isStageBusy), PATIENCE);
   assert.equal((await at.checkpoint(run)).token, was.token, 'the first has the stage, and the token');
