@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { formatHlc, HLC_ZERO, parseHlc, type Hlc } from '../domain/hlc.js';
 import type { Checkpoint } from '../domain/checkpoint.js';
 import { planFingerprint, type StreamPlan } from '../domain/table.js';
@@ -6,7 +5,7 @@ import type { Stage } from '../staging/stage.js';
 import type { BadRowError, SchemaMismatchError, TargetRefusedError } from '../targets/failures.js';
 import { TargetUnavailableError } from '../targets/failures.js';
 import type { ApplySession, StreamHold } from '../targets/target.js';
-import { backoffMs, type BackoffTuning } from './backoff.js';
+import { restAfter } from './backoff.js';
 import type { Bell } from './bell.js';
 import { runApplyLoop, type ApplyLoopOptions } from './loop.js';
 import type { ApplyIncident } from './progress.js';
@@ -24,11 +23,10 @@ export interface Taken {
 
 export interface AttemptOptions extends Pick<
   ApplyLoopOptions,
-  'stage' | 'stream' | 'limits' | 'signal' | 'onProgress' | 'log' | 'idleAdvanceMs' | 'abortGraceMs'
+  'stage' | 'stream' | 'limits' | 'signal' | 'retry' | 'onProgress' | 'log' | 'idleAdvanceMs' | 'abortGraceMs'
 > {
   readonly token: string;
   readonly plan: StreamPlan;
-  readonly retry: BackoffTuning;
   /** Bind a new incarnation although the stage is complete: its changefeed is gone. */
   readonly renew: boolean;
   readonly bell: Bell;
@@ -93,10 +91,9 @@ async function takeOver(options: AttemptOptions, renew: boolean): Promise<Taken 
       return await takeOverWith(session, options, renew);
     } catch (error) {
       if (!(error instanceof TargetUnavailableError)) throw error;
-      const waitMs = backoffMs(options.retry, failures, Math.random());
-      options.log(`stream ${options.stream}: takeover: ${error.message}; again in ${waitMs} ms`);
-      options.onTakeoverTrouble({ code: error.code, message: error.message, attempts: failures });
-      await delay(waitMs, undefined, { signal: options.signal }).catch(() => undefined);
+      await session?.close();
+      session = null;
+      await restAfter(error, failures, options, options.onTakeoverTrouble);
     } finally {
       await session?.close();
     }

@@ -1,3 +1,7 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { TargetUnavailableError, FenceLostError } from '../targets/failures.js';
+import type { ApplyIncident } from './progress.js';
+
 /** Waits of a growing length between retries. All in milliseconds. */
 export interface BackoffTuning {
   readonly firstMs: number;
@@ -11,4 +15,26 @@ export interface BackoffTuning {
 export function backoffMs({ firstMs, maxMs }: BackoffTuning, attempt: number, random: number): number {
   const full = Math.min(maxMs, firstMs * 2 ** Math.min(attempt - 1, 30));
   return Math.round(full * (1 - random / 2));
+}
+
+/** How trouble with the target is told, and waited out. */
+export interface TroubleOptions {
+  readonly stream: string;
+  readonly retry: BackoffTuning;
+  readonly signal: AbortSignal;
+  /** A line for the log: no secrets, no row values. */
+  readonly log: (message: string) => void;
+}
+
+/** Tells of the `failures`-th failure in a row, and rests before the next try; an abort ends the rest. */
+export async function restAfter(
+  error: TargetUnavailableError | FenceLostError,
+  failures: number,
+  { stream, retry, signal, log }: TroubleOptions,
+  onTrouble: (trouble: ApplyIncident) => void,
+): Promise<void> {
+  const waitMs = backoffMs(retry, failures, Math.random());
+  log(`stream ${stream}: ${error.message}; attempt ${failures + 1} in ${waitMs} ms`);
+  onTrouble({ code: 'code' in error ? error.code : 'fence', message: error.message, attempts: failures });
+  await delay(waitMs, undefined, { signal }).catch(() => undefined);
 }

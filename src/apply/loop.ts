@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Checkpoint } from '../domain/checkpoint.js';
 import type { Hlc } from '../domain/hlc.js';
 import type { SpanLimits, Stage, StagedSpan } from '../staging/stage.js';
@@ -10,14 +9,13 @@ import {
   TargetUnavailableError,
 } from '../targets/failures.js';
 import type { ApplySession } from '../targets/target.js';
-import { backoffMs, type BackoffTuning } from './backoff.js';
+import { restAfter, type TroubleOptions } from './backoff.js';
 import type { Bell } from './bell.js';
 import { addWindow, NO_PROGRESS, type ApplyProgress } from './progress.js';
 import { planWindow } from './window.js';
 
-export interface ApplyLoopOptions {
+export interface ApplyLoopOptions extends TroubleOptions {
   readonly stage: Stage;
-  readonly stream: string;
   /** Of the attempt that has taken over; fences every transaction (protocol rule C). */
   readonly token: string;
   /** To which the stage is bound, by the row (protocol rule D). */
@@ -25,21 +23,16 @@ export interface ApplyLoopOptions {
   readonly openSession: () => Promise<ApplySession>;
   /** Rows and bytes of one target transaction. */
   readonly limits: SpanLimits;
-  /** The loop ends: the window under way is finished or, after `abortGraceMs`, cut off. */
-  readonly signal: AbortSignal;
   /** Rung when the resolved timestamp has advanced, or `stopAt` has changed. */
   readonly bell: Bell;
   /** Stop exactly there; null: go on. */
   readonly stopAt?: () => Hlc | null;
   /** Called after every window, failure and recovery, with the latest figures. */
   readonly onProgress: (progress: ApplyProgress) => void;
-  /** A line for the log: no secrets, no row values. */
-  readonly log: (message: string) => void;
   /** At most so often does the checkpoint advance while nothing changes, in milliseconds. */
   readonly idleAdvanceMs: number;
-  /** Time for the window under way after an abort, in milliseconds. */
+  /** Once `signal` aborts, the window under way is finished or, after so many milliseconds, cut off. */
   readonly abortGraceMs: number;
-  readonly retry: BackoffTuning;
 }
 
 /**
@@ -60,7 +53,7 @@ export type ApplyLoopEnd =
 
 /** Applies what the stage has resolved until something ends it. Transient errors of the target are retried without end. */
 export async function runApplyLoop(options: ApplyLoopOptions): Promise<ApplyLoopEnd> {
-  const { signal, retry, stream } = options;
+  const { signal, stream } = options;
   let progress = NO_PROGRESS;
   let failures = 0;
   const report = (change: Partial<ApplyProgress>): void => {
@@ -90,16 +83,10 @@ export async function runApplyLoop(options: ApplyLoopOptions): Promise<ApplyLoop
       if (end !== null) return end;
       if (!isTransient(error)) throw error;
       if (signal.aborted) break;
-      failures++;
-      const waitMs = backoffMs(retry, failures, Math.random());
-      options.log(`stream ${stream}: ${error.message}; attempt ${failures + 1} in ${waitMs} ms`);
-      report({
-        retries: progress.retries + 1,
-        incident: { code: 'code' in error ? error.code : 'fence', message: error.message, attempts: failures },
-      });
       await session?.close();
       session = null;
-      await delay(waitMs, undefined, { signal }).catch(() => undefined);
+      failures++;
+      await restAfter(error, failures, options, (incident) => report({ retries: progress.retries + 1, incident }));
     } finally {
       await session?.close();
     }

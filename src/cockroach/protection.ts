@@ -20,11 +20,11 @@ export async function canProtectHistory(cockroach: Cockroach): Promise<boolean> 
   return onlyValue(await cockroach.query(FUNCTION_EXISTS, ['protect_mvcc_history']), 'functions') !== '0';
 }
 
-/** $1 = HLC, $2 = interval after which it expires unless extended, $3 = description. */
+/** $1 = HLC, $2 = interval after which it expires, $3 = description. */
 const PROTECT = 'SELECT crdb_internal.protect_mvcc_history($1::DECIMAL, $2::INTERVAL, $3) AS job_id';
 
 /**
- * Protects history after `at`. It expires `forSeconds` after its last extension, so one that is forgotten ends by itself.
+ * Protects history after `at`. It expires after `forSeconds`, so one that is forgotten ends by itself.
  * @throws CockroachError
  */
 export async function protectHistory(
@@ -33,14 +33,6 @@ export async function protectHistory(
 ): Promise<HistoryProtection> {
   const rows = await cockroach.query(PROTECT, [formatHlc(at), `${forSeconds} seconds`, description]);
   return { jobId: onlyValue(rows, 'job_id'), at };
-}
-
-/** $1 = job id. */
-const EXTEND = 'SELECT crdb_internal.extend_mvcc_history_protection($1::INT8)';
-
-/** Restarts the protection's clock. @throws CockroachError of kind jobMissing or jobStateRefused when it has expired */
-export async function extendProtection(cockroach: Cockroach, jobId: string): Promise<void> {
-  await cockroach.query(EXTEND, [jobId]);
 }
 
 /** Ends a protection; one that is gone already is fine. @throws CockroachError */

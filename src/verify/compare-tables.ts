@@ -69,11 +69,9 @@ export async function compareTables(input: ComparisonInput): Promise<readonly Ta
   return results;
 }
 
-/** True when nothing is missing, different or extra anywhere. */
-export function isEqual(comparisons: readonly TableComparison[]): boolean {
-  return comparisons.every(
-    ({ missing, different, extra }) => missing.total === 0 && different.total === 0 && extra.total === 0,
-  );
+/** Keys of a table that are missing, different or extra. */
+export function countDiffering({ missing, different, extra }: TableComparison): number {
+  return missing.total + different.total + extra.total;
 }
 
 async function compareTable(input: ComparisonInput, table: ComparedTable): Promise<TableComparison> {
