@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import { createServer as createHttpServer } from 'node:http';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
@@ -153,6 +154,34 @@ describe('a request of the webhook sink', () => {
     );
   });
 
+  it('follows ten requests and no more', async () => {
+    server.answer = (_, response) => void response.writeHead(302, { Location: '/round' }).end();
+    await assert.rejects(client(server.url()).post(BODY, never), {
+      message: `Get "https://127.0.0.1:${server.port}/round": stopped after 10 redirects`,
+    });
+    assert.equal(server.requests.length, 10);
+  });
+
+  it('a redirect without a place to go to is an error like any other', async () => {
+    server.answer = (_, response) => void response.writeHead(302, 'Found').end('where?');
+    await assert.rejects(client(server.url()).post(BODY, never), { message: '302 Found: where?' });
+  });
+
+  it('loses the rows out of TLS too', async () => {
+    const seen: string[] = [];
+    const plain = createHttpServer((request, response) => {
+      seen.push(`${request.method ?? ''} ${request.url ?? ''}`);
+      response.end();
+    }).listen(0, '127.0.0.1');
+    await once(plain, 'listening');
+    const { port } = plain.address() as AddressInfo;
+    server.answer = (_, response) => void response.writeHead(301, { Location: `http://127.0.0.1:${port}/plain` }).end();
+    await client(server.url()).post(BODY, never);
+    assert.deepEqual(seen, ['GET /plain']);
+    plain.close();
+    plain.closeAllConnections();
+  });
+
   it('is done at the status line, though the body hangs', async () => {
     server.answer = (_, response) => {
       response.writeHead(200, { 'Content-Length': '10' });
@@ -193,14 +222,14 @@ describe('the error of a request', () => {
 
   it('names the broken header of a half answer', async () => {
     server.answer = (_, __, raw) => void raw.socket.end('HTTP/1.1 200 OK\r\nContent-Le');
-    await assert.rejects(
-      client(server.url()).post(BODY, never),
-      /^Error: Post "https:.*": (net\/http: HTTP\/1\.x transport connection broken|EOF)/,
+    await fails(
+      `Post "${url()}": net/http: HTTP/1.x transport connection broken: malformed MIME header: missing colon: "Content-Le"`,
     );
   });
 
   it('names a certificate that nobody vouches for', async () => {
-    await fails(`Post "${url()}": x509: certificate signed by unknown authority`, server.url('/db/schema', ''));
+    // The "?" of an empty query stays, as captured.
+    await fails(`Post "${url()}?": x509: certificate signed by unknown authority`, server.url('/db/schema', ''));
   });
 
   it('names a certificate that the other side asks for', async () => {
@@ -358,21 +387,5 @@ describe('webhook_sink_config', () => {
       message: 'option webhook_client_timeout must be a positive duration',
     });
     assert.equal(parseClientTimeout('10s'), 10_000);
-  });
-});
-
-describe('a sink URL', () => {
-  it('keeps what is not its own, byte for byte', () => {
-    const { requestUrl, insecureSkipVerify } = parseSinkUrl(
-      'webhook-https://h:1/a/b?insecure_tls_skip_verify=true&stream=x%2Fy&n=1',
-    );
-    assert.deepEqual(
-      { requestUrl, insecureSkipVerify },
-      { requestUrl: 'https://h:1/a/b?stream=x%2Fy&n=1', insecureSkipVerify: true },
-    );
-  });
-
-  it('refuses base64 whose plus sign was not URL-encoded', () => {
-    assert.throws(() => parseSinkUrl('webhook-https://h/?ca_cert=ab+d'), /param ca_cert must be base 64 encoded/);
   });
 });

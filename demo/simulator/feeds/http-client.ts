@@ -1,6 +1,7 @@
 import { once } from 'node:events';
-import type { IncomingMessage } from 'node:http';
+import { request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http';
 import { Agent, request as httpsRequest } from 'node:https';
+import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createSecureContext, rootCertificates } from 'node:tls';
 import { gzipSync } from 'node:zlib';
@@ -23,7 +24,7 @@ export interface HttpClient {
 
 /** How long a good answer's body is waited for, so that its connection is used again. */
 const BODY_PATIENCE_MS = 20;
-const MOST_REDIRECTS = 10;
+const MOST_REQUESTS = 10;
 /** More than this of an error's body is not read into the job's error. */
 const LONGEST_ERROR_BODY = 64 * 1024;
 
@@ -47,9 +48,11 @@ export function createHttpClient({ url, timeoutMs, authorization, gzip }: HttpCl
     signal: AbortSignal,
   ): Promise<IncomingMessage> {
     const sameHost = new URL(target).host === new URL(url.requestUrl).host;
-    const request = httpsRequest(target, {
+    const secure = target.startsWith('https:');
+    const request = (secure ? httpsRequest : httpRequest)(target, {
       method,
-      agent,
+      // A redirect may leave TLS, and Go's client goes along.
+      ...(secure ? { agent } : {}),
       signal,
       // The names and their order are those of Go's client.
       headers: {
@@ -64,6 +67,7 @@ export function createHttpClient({ url, timeoutMs, authorization, gzip }: HttpCl
       },
     });
     request.removeHeader('Connection');
+    const heard = listen(request);
     const timer = setTimeout(() => request.destroy(new ClientTimeout()), timeoutMs);
     try {
       request.end(body ?? undefined);
@@ -71,9 +75,10 @@ export function createHttpClient({ url, timeoutMs, authorization, gzip }: HttpCl
       return response;
     } catch (error) {
       if (signal.aborted) throw error;
-      throw new Error(goErrorText('POST', target, error as NodeJS.ErrnoException), { cause: error });
+      throw new Error(goErrorText(method, target, error as NodeJS.ErrnoException, heard()), { cause: error });
     } finally {
       clearTimeout(timer);
+      heard.stop();
       request.on('error', ignoreLateError);
     }
   }
@@ -83,7 +88,7 @@ export function createHttpClient({ url, timeoutMs, authorization, gzip }: HttpCl
     let target = url.requestUrl;
     let body: Buffer | null = gzip ? gzipSync(text) : Buffer.from(text);
     let referer: string | null = null;
-    for (let redirects = 0; ; redirects++) {
+    for (let requests = 1; ; requests++) {
       const response = await send(method, target, body, referer, signal);
       const status = response.statusCode ?? 0;
       const location = response.headers.location;
@@ -95,15 +100,13 @@ export function createHttpClient({ url, timeoutMs, authorization, gzip }: HttpCl
         throw new Error(`${status} ${response.statusMessage ?? ''}: ${await readText(response, timeoutMs)}`);
       }
       await discard(response, timeoutMs);
-      if (redirects >= MOST_REDIRECTS)
-        throw new Error(goErrorText('POST', target, new Error('stopped after 10 redirects')));
+      const next = new URL(location, target).href;
+      if (requests >= MOST_REQUESTS)
+        throw new Error(goErrorText(redirectedMethod(method, status), next, new Error('stopped after 10 redirects')));
       referer = target;
-      target = new URL(location, target).href;
-      if (status !== 307 && status !== 308) {
-        // The trap: Go asks again with GET and without the rows, and takes the answer for success.
-        method = 'GET';
-        body = null;
-      }
+      target = next;
+      method = redirectedMethod(method, status);
+      if (method === 'GET') body = null;
     }
   }
 
@@ -111,6 +114,23 @@ export function createHttpClient({ url, timeoutMs, authorization, gzip }: HttpCl
 }
 
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
+
+/** The trap: at the older three Go asks again with GET and without the rows, and takes the answer for success. */
+function redirectedMethod(method: string, status: number): string {
+  return status === 307 || status === 308 ? method : 'GET';
+}
+
+/** The beginning of what the other side said so far: Go quotes the line in which an answer breaks off. */
+function listen(request: ClientRequest): (() => string) & { stop(): void } {
+  const chunks: Buffer[] = [];
+  let socket: Socket | undefined;
+  const hear = (chunk: Buffer) => void chunks.push(chunk);
+  request.once('socket', (given) => {
+    socket = given;
+    socket.on('data', hear);
+  });
+  return Object.assign(() => Buffer.concat(chunks).toString('latin1'), { stop: () => void socket?.off('data', hear) });
+}
 
 function ignoreLateError(): void {
   // The answer was already taken at its status line: what happens to the connection later changes nothing.

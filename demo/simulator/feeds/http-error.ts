@@ -1,6 +1,9 @@
-/** What Node says of a failed request, in the words of Go's HTTP client, which stand in a job's error. */
-export function goErrorText(method: string, url: string, error: NodeJS.ErrnoException): string {
-  return `${method.charAt(0)}${method.slice(1).toLowerCase()} ${JSON.stringify(url)}: ${cause(error)}`;
+/**
+ * What Node says of a failed request, in the words of Go's HTTP client, which stand in a job's error.
+ * @param heard what had been answered when the connection ended
+ */
+export function goErrorText(method: string, url: string, error: NodeJS.ErrnoException, heard = ''): string {
+  return `${method.charAt(0)}${method.slice(1).toLowerCase()} ${JSON.stringify(url)}: ${cause(error, heard)}`;
 }
 
 export class ClientTimeout extends Error {
@@ -33,6 +36,7 @@ function cause(
     host?: string;
     cert?: { subjectaltname?: string };
   },
+  heard: string,
 ): string {
   const code = error.code ?? '';
   const known = BY_CODE[code];
@@ -52,12 +56,20 @@ function cause(
       return 'write: broken pipe';
     case 'ECONNRESET':
       // Node says the same of a closed connection and of a reset one; only the latter comes from a system call.
-      return error.syscall ? `${error.syscall}: connection reset by peer` : 'EOF';
+      if (error.syscall) return `${error.syscall}: connection reset by peer`;
+      return heard === '' ? 'EOF' : `net/http: HTTP/1.x transport connection broken: ${brokenOff(heard)}`;
     default:
       return code.startsWith('HPE_')
         ? `net/http: HTTP/1.x transport connection broken: malformed HTTP response: ${code}`
         : error.message;
   }
+}
+
+function brokenOff(heard: string): string {
+  const lines = heard.split('\r\n');
+  const last = lines.at(-1) ?? '';
+  const inHeaders = lines.length > 1 && last !== '' && !last.includes(':');
+  return inHeaders ? `malformed MIME header: missing colon: ${JSON.stringify(last)}` : 'unexpected EOF';
 }
 
 function address(host = '', port = 0): string {
