@@ -1,9 +1,17 @@
 import assert from 'node:assert/strict';
+import { once, type EventEmitter } from 'node:events';
 import { after, before, describe, it } from 'node:test';
 import pg from 'pg';
 import { startSimulator, type Simulator } from '../../demo/simulator/simulator.js';
 import { splitStatements, tokenize } from '../../demo/simulator/rewrite/tokens.js';
 import { until } from '../support/until.js';
+
+/** What `pg` has inside: messages of the protocol one by one. */
+interface Wire extends EventEmitter {
+  parse(query: { name: string; text: string; types: number[] }): void;
+  describe(what: { type: 'S'; name: string }): void;
+  sync(): void;
+}
 
 describe('the tokenizer', () => {
   const words = (sql: string) => tokenize(sql).map((token) => token.value);
@@ -90,6 +98,26 @@ describe('the SQL front', () => {
     await sql.query('ROLLBACK');
     assert.deepEqual((await sql.query('SELECT * FROM t WHERE id = 5')).rows, []);
     assert.deepEqual((await sql.query(`SELECT * FROM crdb_sim.log WHERE key = ARRAY['5']`)).rows, []);
+  });
+
+  it('raises its own errors for statements with parameters, prepared ones too', async () => {
+    await assert.rejects(sql.query('CREATE CHANGEFEED FOR TABLE t INTO $1 WITH', ['x']), { code: '42601' });
+    await simulator.control.fault('statement_error', { pattern: 'SELECT v FROM t', message: 'injected', times: 2 });
+    await assert.rejects(sql.query('SELECT v FROM t WHERE id = $1', [1]), { code: 'XXUUU', message: 'injected' });
+    const prepared = { name: 'hit', text: 'SELECT v FROM t WHERE id = $1 AND v = $2', values: [1, 'b'] };
+    await assert.rejects(sql.query(prepared), { message: 'injected' });
+    await simulator.control.clearFaults();
+  });
+
+  it("describes only the parameters that are the client's", async () => {
+    const client = await connect();
+    const { connection } = client as unknown as { connection: Wire };
+    const described = once(connection, 'parameterDescription') as Promise<[{ parameterCount: number }]>;
+    const text = `CREATE CHANGEFEED FOR TABLE t INTO $1 WITH webhook_client_timeout = $2`;
+    connection.parse({ name: 'made', text, types: [] });
+    connection.describe({ type: 'S', name: 'made' });
+    connection.sync();
+    assert.equal((await described)[0].parameterCount, 2);
   });
 
   it('passes a cancel request on', async () => {

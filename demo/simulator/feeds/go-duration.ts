@@ -7,6 +7,9 @@ const UNIT_MS: Record<string, number> = { ns: 1e-6, us: 1e-3, µs: 1e-3, ms: 1, 
 export function parseGoDuration(text: string): number {
   const body = text.replace(/^[+-]/, '');
   if (body === '0') return 0;
+  if (/^(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|ms|s|m|h))*(?:\d+\.?\d*|\.\d+)$/.test(body)) {
+    throw new Error(`time: missing unit in duration ${JSON.stringify(text)}`);
+  }
   if (!/^(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|ms|s|m|h))+$/.test(body)) {
     throw new Error(`time: invalid duration ${JSON.stringify(text)}`);
   }

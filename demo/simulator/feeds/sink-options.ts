@@ -49,7 +49,8 @@ export function parseSinkConfig(text: string): SinkConfig {
 /** Reads `webhook_client_timeout`, in milliseconds. @throws Error with CockroachDB's words. */
 export function parseClientTimeout(text: string): number {
   const timeoutMs = prefixed('problem parsing option webhook_client_timeout: ', () => parseGoDuration(text));
-  if (timeoutMs <= 0) throw new Error('option webhook_client_timeout must be a positive duration');
+  if (timeoutMs < 0) throw new Error(`negative durations are not accepted: webhook_client_timeout='${text}'`);
+  if (timeoutMs === 0) throw new Error('option webhook_client_timeout must be a positive duration');
   return timeoutMs;
 }
 

@@ -2,11 +2,28 @@ import type { Token } from './tokens.js';
 
 /** Thrown where a statement of CockroachDB's own cannot be read; becomes a syntax error (42601) for the client. */
 export class StatementSyntaxError extends Error {
-  constructor(near: string) {
+  /** The source with a mark under the place, as CockroachDB shows it. */
+  readonly detail: string;
+  constructor(near: string, source: string, at: number) {
     super(`at or near "${near}": syntax error`);
     this.name = 'StatementSyntaxError';
+    const shown = source.slice(0, source.includes('\n', at) ? source.indexOf('\n', at) : source.length);
+    this.detail = `source SQL:\n${shown}\n${' '.repeat(at - (source.lastIndexOf('\n', at - 1) + 1))}^`;
   }
 }
+
+/** A value as it stands in a statement. */
+export interface Given {
+  /** A SQL expression of text. */
+  readonly sql: string;
+  /** The number of its parameter; 0 for a literal. */
+  readonly parameter: number;
+  /** What it is once the parameters are known. */
+  readonly value: (parameters: Parameters) => string | null;
+}
+
+/** What a client gives for $1, $2 and so on. */
+export type Parameters = readonly (string | null)[];
 
 export type Reader = ReturnType<typeof createReader>;
 
@@ -17,7 +34,10 @@ export function createReader(sql: string, tokens: readonly Token[]) {
   const isWord = (word: string, ahead = 0) => peek(ahead)?.kind === 'word' && peek(ahead)?.value === word;
   const isSign = (sign: string, ahead = 0) => peek(ahead)?.kind === 'sign' && peek(ahead)?.value === sign;
   const fail = (): never => {
-    throw new StatementSyntaxError(peek()?.value ?? 'EOF');
+    const token = peek();
+    const first = tokens[0]?.start ?? 0;
+    const end = tokens.at(-1)?.end ?? sql.length;
+    throw new StatementSyntaxError(token?.value ?? 'EOF', sql.slice(first, end), (token?.start ?? end) - first);
   };
   const reader = {
     sql,
@@ -96,13 +116,21 @@ export function createReader(sql: string, tokens: readonly Token[]) {
       const last = tokens[at - 1];
       return first && last ? sql.slice(first.start, last.start) : '';
     },
-    /** One value as a SQL expression of text: a literal, a number with its sign, a word, or a parameter. */
-    value(): string {
+    /** One value: a literal, a number with its sign, a word, or a parameter. */
+    given(): Given {
       const negative = reader.acceptSign('-');
       const token = reader.next();
-      if (token.kind === 'param') return `${token.value}::text`;
       if (token.kind === 'sign') return fail();
-      return quote((negative ? '-' : '') + token.value);
+      if (token.kind === 'param') {
+        const parameter = Number(token.value.slice(1));
+        return { sql: `${token.value}::text`, parameter, value: (parameters) => parameters[parameter - 1] ?? null };
+      }
+      const text = (negative ? '-' : '') + token.value;
+      return { sql: quote(text), parameter: 0, value: () => text };
+    },
+    /** `given` as a SQL expression of text. */
+    value(): string {
+      return reader.given().sql;
     },
   };
   return reader;

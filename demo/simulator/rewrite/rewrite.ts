@@ -43,7 +43,7 @@ export async function rewrite(sql: string, state: SessionState, catalogue: Catal
 }
 
 function asRaised(error: unknown): Rewritten {
-  if (error instanceof StatementSyntaxError) return raising('42601', error.message);
+  if (error instanceof StatementSyntaxError) return raising('42601', error.message, error.detail);
   const { code, message } = error as { code?: unknown; message: string };
   return raising(typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) ? code : 'XX000', message);
 }

@@ -1,3 +1,5 @@
+import type { Parameters } from './reader.js';
+
 /** What the front does with one statement. */
 export interface Rewritten {
   /** PostgreSQL's statement. */
@@ -8,6 +10,8 @@ export interface Rewritten {
   readonly sinkless?: SinklessRequest;
   /** CREATE CHANGEFEED into a sink; faults may meet it. */
   readonly createsChangefeed?: boolean;
+  /** The parameters of `sql`, given the client's; `added` of them at the end are none of the client's. */
+  readonly parameters?: { readonly of: (given: Parameters) => Parameters; readonly added: number };
 }
 
 /** SQL expressions of the arguments of `crdb_sim.plan_changefeed`. */
@@ -25,8 +29,11 @@ export function plainTag(name: string): () => string {
   return () => name;
 }
 
-/** A statement that raises an error in the client's transaction. */
-export function raising(sqlstate: string, message: string): Rewritten {
+/** A statement that raises an error in the client's transaction, whatever its parameters are. */
+export function raising(sqlstate: string, message: string, detail = ''): Rewritten {
   const literal = (text: string) => `'${text.replaceAll("'", "''")}'`;
-  return { sql: `SELECT crdb_sim.fail(${literal(sqlstate)}, ${literal(message)})` };
+  return {
+    sql: `SELECT crdb_sim.fail(${literal(sqlstate)}, ${literal(message)}, detail => ${literal(detail)})`,
+    parameters: { of: () => [], added: 0 },
+  };
 }

@@ -23,7 +23,8 @@ BEGIN
 END $$;
 
 -- Everything CREATE decides, before a job exists: {targets, options, cursor_nanos}. No cursor: the feed scans first.
-CREATE OR REPLACE FUNCTION crdb_sim.plan_changefeed(names jsonb, sink text, options jsonb, as_user text) RETURNS jsonb LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
+-- sink_refusal: what its sink says against it, or null.
+CREATE OR REPLACE FUNCTION crdb_sim.plan_changefeed(names jsonb, sink text, sink_refusal text, options jsonb, as_user text) RETURNS jsonb LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 DECLARE
   now_nanos bigint := crdb_sim.resolve_now();
   cursor_nanos bigint;
@@ -41,7 +42,7 @@ BEGIN
     IF EXISTS (SELECT FROM crdb_sim.feed_fault WHERE name = 'no_license') THEN
       PERFORM crdb_sim.fail('XXC02', format('use of CHANGEFEED requires an enterprise license. see https://cockroachlabs.com/pricing?cluster=%s for details on how to enable enterprise features', (SELECT cluster_id FROM crdb_sim.cluster)));
     END IF;
-    PERFORM crdb_sim.check_sink(sink, options);
+    IF sink_refusal IS NOT NULL THEN PERFORM crdb_sim.fail('XXUUU', sink_refusal); END IF;
   END IF;
   -- What the engine is to find in crdb_sim.gc is as of now.
   PERFORM crdb_sim.gc_threshold((t ->> 'table_id')::bigint) FROM jsonb_array_elements(targets) t;
@@ -58,9 +59,9 @@ CREATE OR REPLACE FUNCTION crdb_sim.describe_changefeed(names jsonb, sink text, 
     coalesce((SELECT ' WITH OPTIONS (' || string_agg(key || coalesce(' = ' || quote_literal(CASE key WHEN 'webhook_auth_header' THEN 'redacted' ELSE value END), ''), ', ' ORDER BY key) || ')' FROM jsonb_each_text(options)), '')) $$;
 
 -- options: {name: value or null}; names: [["t"], ["schema","t"]]. Returns the job id.
-CREATE OR REPLACE FUNCTION crdb_sim.create_changefeed(names jsonb, sink text, options jsonb) RETURNS bigint LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
+CREATE OR REPLACE FUNCTION crdb_sim.create_changefeed(names jsonb, sink text, sink_refusal text, options jsonb) RETURNS bigint LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 DECLARE
-  plan jsonb := crdb_sim.plan_changefeed(names, sink, options, session_user::text);
+  plan jsonb := crdb_sim.plan_changefeed(names, sink, sink_refusal, options, session_user::text);
   new_id bigint := unique_rowid();
 BEGIN
   INSERT INTO crdb_sim.job (job_id, description, user_name, status, started, sink_uri, targets, options, cursor_nanos, cursor_logical)

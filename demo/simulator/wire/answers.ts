@@ -1,4 +1,4 @@
-import { bodyOf, message, readTexts, widenIntegers, type Frame } from './messages.js';
+import { bodyOf, int16, message, readTexts, widenIntegers, type Frame } from './messages.js';
 
 type Mend = ((tag: string) => string) | undefined;
 
@@ -6,7 +6,8 @@ type Mend = ((tag: string) => string) | undefined;
 export type Expectation =
   | { readonly kind: 'query'; readonly tags: readonly Mend[]; answered: number; readonly settled?: () => Promise<void> }
   | { readonly kind: 'execute'; readonly tag: Mend }
-  | { readonly kind: 'describe-statement' }
+  /** `hidden`: how many parameters at the end are not the client's. */
+  | { readonly kind: 'describe-statement'; readonly hidden: number }
   | { readonly kind: 'sync'; settled?: () => Promise<void> };
 
 const SERVER_VERSION = '13.0.0';
@@ -51,6 +52,10 @@ export function createAnswers() {
       switch (frame.type) {
         case 'S':
           return translateStatus(frame);
+        case 't':
+          return expected[0]?.kind === 'describe-statement' && expected[0].hidden > 0
+            ? withoutParameters(frame, expected[0].hidden)
+            : frame.bytes;
         case 'T':
           if (expected[0]?.kind === 'describe-statement') expected.shift();
           else widenIntegers(frame.bytes);
@@ -86,6 +91,12 @@ export type Answers = ReturnType<typeof createAnswers>;
 function translateStatus(frame: Frame): Buffer {
   if (readTexts(bodyOf(frame), 1).texts[0] !== 'server_version') return frame.bytes;
   return Buffer.concat([message('S', 'server_version', SERVER_VERSION), message('S', 'crdb_version', CRDB_VERSION)]);
+}
+
+function withoutParameters(frame: Frame, hidden: number): Buffer {
+  const body = bodyOf(frame);
+  const shown = Math.max(0, body.readInt16BE(0) - hidden);
+  return message('t', int16(shown), body.subarray(2, 2 + 4 * shown));
 }
 
 /** Where in PostgreSQL, and where in the rewritten text, is no concern of the client. */

@@ -42,7 +42,7 @@ export async function startFront({ port, backend, databaseNamed, refuses, log }:
     const name = parameter('database') ?? user;
     const database = await databaseNamed(name);
     if (!database) {
-      client.end(errorResponse('3D000', `database "${name}" does not exist`, 'FATAL'));
+      client.end(errorResponse('3D000', `database "${name}" does not exist`, { severity: 'FATAL' }));
       return;
     }
     const socket = connectBackend();

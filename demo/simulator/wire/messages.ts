@@ -74,7 +74,11 @@ export function readTexts(body: Buffer, count = Infinity): { texts: string[]; en
   return { texts, end: at };
 }
 
-export function errorResponse(sqlState: string, text: string, severity = 'ERROR'): Buffer {
+export function errorResponse(
+  sqlState: string,
+  text: string,
+  { severity = 'ERROR', hint }: { severity?: string; hint?: string | undefined } = {},
+): Buffer {
   const field = (code: string, value: string) => Buffer.from(`${code}${value}\0`);
   return message(
     'E',
@@ -82,6 +86,7 @@ export function errorResponse(sqlState: string, text: string, severity = 'ERROR'
     field('V', severity),
     field('C', sqlState),
     field('M', text),
+    ...(hint === undefined ? [] : [field('H', hint)]),
     Buffer.from([0]),
   );
 }

@@ -3,6 +3,7 @@ import type { SimulatedDatabase } from '../database.js';
 import { rewrite, type Catalogue, type SessionState } from '../rewrite/rewrite.js';
 import type { Rewritten } from '../rewrite/rewritten.js';
 import { createAnswers } from './answers.js';
+import { readBind, writeBind } from './bind.js';
 import { meetStatement, type Hold } from './meet-faults.js';
 import { bodyOf, createFramer, errorResponse, message, readTexts, type Frame } from './messages.js';
 import { answerSinkless, describeSinkless, type SinklessPortal } from './sinkless.js';
@@ -84,7 +85,7 @@ export function startSession({ client, backend, database, user, onKey }: Session
     const sinkless = all[0]?.sinkless;
     if (sinkless) {
       await answers.drained();
-      await stream({ request: sinkless, binary: false, describes: true });
+      await stream({ request: sinkless, parameters: [], binary: false, describes: true });
       client.write(message('Z', Buffer.from(answers.transaction)));
       return;
     }
@@ -126,15 +127,20 @@ export function startSession({ client, backend, database, user, onKey }: Session
   }
 
   function onBind(frame: Frame): void {
-    const body = bodyOf(frame);
-    const { texts, end } = readTexts(body, 2);
-    const statement = statements.get(texts[1] ?? '') ?? { sql: '' };
+    const bind = readBind(frame);
+    const statement = statements.get(bind.statement) ?? { sql: '' };
     const request = statement.sinkless;
-    // After the names: formats of parameters (none), parameters (none), formats of results.
-    const binary = request !== undefined && body.readInt16BE(end + 4) > 0 && body.readInt16BE(end + 6) === 1;
-    portals.set(texts[0] ?? '', { statement, sinkless: request && { request, binary, describes: false } });
+    portals.set(bind.portal, {
+      statement,
+      sinkless: request && {
+        request,
+        parameters: bind.parameters,
+        binary: bind.binaryResults,
+        describes: false,
+      },
+    });
     if (request) client.write(message('2'));
-    else send(frame.bytes);
+    else send(statement.parameters ? writeBind(bind, statement.parameters.of(bind.parameters)) : frame.bytes);
   }
 
   function onDescribe(frame: Frame): void {
@@ -149,7 +155,8 @@ export function startSession({ client, backend, database, user, onKey }: Session
       client.write(describeSinkless(local.binary));
       return;
     }
-    if (ofStatement) answers.expect({ kind: 'describe-statement' });
+    if (ofStatement)
+      answers.expect({ kind: 'describe-statement', hidden: statements.get(name)?.parameters?.added ?? 0 });
     send(frame.bytes);
   }
 
@@ -200,7 +207,7 @@ export function startSession({ client, backend, database, user, onKey }: Session
         for (let frame = framer.take(); frame; frame = framer.take()) await onMessage(frame);
       }
     } catch (error) {
-      if (client.writable) client.end(errorResponse('XX000', (error as Error).message, 'FATAL'));
+      if (client.writable) client.end(errorResponse('XX000', (error as Error).message, { severity: 'FATAL' }));
     }
     endBackendWhenIdle();
   }

@@ -1,13 +1,14 @@
 import type net from 'node:net';
 import type { SimulatedDatabase } from '../database.js';
 import type { FeedDefinition } from '../feeds/definition.js';
-import { quote } from '../rewrite/reader.js';
+import { type Parameters, quote } from '../rewrite/reader.js';
 import type { SinklessRequest } from '../rewrite/rewritten.js';
 import { dataRow, errorResponse, rowDescription } from './messages.js';
 
 /** A changefeed without a sink, about to be streamed. */
 export interface SinklessPortal {
   readonly request: SinklessRequest;
+  readonly parameters: Parameters;
   /** Bytes as bytes, not as hexadecimal text. */
   readonly binary: boolean;
   /** Whether the description of the columns goes before the rows, as in the simple protocol. */
@@ -42,7 +43,7 @@ export async function answerSinkless(
   const bytes = (text: string) =>
     portal.binary ? Buffer.from(text) : Buffer.from(`\\x${Buffer.from(text).toString('hex')}`);
   try {
-    const definition = await plan(database, user, portal.request);
+    const definition = await plan(database, user, portal);
     if (portal.describes) client.write(describeSinkless(portal.binary));
     await database.engine.streamSinkless(
       definition,
@@ -58,8 +59,13 @@ export async function answerSinkless(
     );
     if (!client.destroyed) client.write(errorResponse('57014', 'query execution canceled'));
   } catch (error) {
-    const { sqlState, code, message } = error as { sqlState?: string; code?: string; message: string };
-    if (!client.destroyed) client.write(errorResponse(sqlState ?? code ?? 'XXUUU', message));
+    const { sqlState, code, message, hint } = error as {
+      sqlState?: string;
+      code?: string;
+      message: string;
+      hint?: string;
+    };
+    if (!client.destroyed) client.write(errorResponse(sqlState ?? code ?? 'XXUUU', message, { hint }));
   }
   return false;
 }
@@ -67,11 +73,11 @@ export async function answerSinkless(
 async function plan(
   database: SimulatedDatabase,
   user: string,
-  { names, options }: SinklessRequest,
+  { request: { names, options }, parameters }: SinklessPortal,
 ): Promise<FeedDefinition> {
   const { rows } = await database.pool.query<{
     plan: { targets: FeedDefinition['targets']; options: FeedDefinition['options']; cursor_nanos: string | null };
-  }>(`SELECT crdb_sim.plan_changefeed(${names}, NULL, ${options}, ${quote(user)}) AS plan`);
+  }>(`SELECT crdb_sim.plan_changefeed(${names}, NULL, NULL, ${options}, ${quote(user)}) AS plan`, [...parameters]);
   const made = rows[0]?.plan;
   if (!made) throw new Error('the changefeed could not be planned');
   return {
