@@ -10,7 +10,15 @@ function golden<T>(name: string): T {
   return JSON.parse(readFileSync(new URL(`../golden/cockroach/${name}.json`, import.meta.url), 'utf8')) as T;
 }
 
-const plain = { updated: true, diff: false, mvccTimestamp: false, keyInValue: true, topicInValue: true };
+const plain = {
+  kind: 'wrapped',
+  virtualColumns: 'omitted',
+  updated: true,
+  diff: false,
+  mvccTimestamp: false,
+  keyInValue: true,
+  topicInValue: true,
+} as const;
 
 function hlc(text: string): Hlc {
   const parsed = parseHlc(text);

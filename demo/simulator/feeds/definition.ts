@@ -1,3 +1,4 @@
+import type { EnvelopeKind } from './encode.js';
 import { parseGoDuration } from './go-duration.js';
 import type { Hlc } from './hlc.js';
 
@@ -27,6 +28,11 @@ const DEFAULT_CHECKPOINT_MS = 30_000;
 
 export function hasOption(options: FeedOptions, name: string): boolean {
   return Object.hasOwn(options, name) && options[name] !== 'false';
+}
+
+export function envelopeKind({ envelope }: FeedOptions): EnvelopeKind {
+  if (envelope === 'key_only') return envelope;
+  return envelope === 'row' || envelope === 'deprecated_row' ? 'row' : 'wrapped';
 }
 
 /** Without a word on it a feed scans when it has no cursor. */

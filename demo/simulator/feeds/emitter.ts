@@ -1,5 +1,5 @@
 import { createRowEncoder, type EnvelopeOptions, type RowEncoder, type RowText } from './encode.js';
-import { hasOption, type FeedDefinition } from './definition.js';
+import { envelopeKind, hasOption, type FeedDefinition } from './definition.js';
 import type { Hlc } from './hlc.js';
 import type { JsonStyle } from './json-text.js';
 import { rowText, type LoggedRow, type LogReader, type TableVersion } from './log-reader.js';
@@ -29,7 +29,9 @@ export function envelopeOptions({ options }: FeedDefinition, style: JsonStyle): 
   // A webhook sink has no other place for key and topic: they are always in the value.
   const webhook = style === 'compact';
   return {
+    kind: envelopeKind(options),
     style,
+    virtualColumns: options['virtual_columns'] === 'null' ? 'null' : 'omitted',
     updated: hasOption(options, 'updated'),
     diff: hasOption(options, 'diff'),
     mvccTimestamp: hasOption(options, 'mvcc_timestamp'),

@@ -6,7 +6,7 @@ export interface Column {
   readonly name: string;
   /** As PostgreSQL's `format_type()` names it. */
   readonly type: string;
-  /** Virtual columns have a place in the logged row and are not sent. */
+  /** Virtual columns have a place in the logged row and are sent when asked, without a value. */
   readonly virtual?: boolean;
 }
 
@@ -16,8 +16,13 @@ export interface RowShape {
   readonly keyColumns: readonly Column[];
 }
 
+/** `row` and `key_only` are for changefeeds without a sink. */
+export type EnvelopeKind = 'wrapped' | 'row' | 'key_only';
+
 export interface EnvelopeOptions {
+  readonly kind: EnvelopeKind;
   readonly style: JsonStyle;
+  readonly virtualColumns: 'omitted' | 'null';
   readonly updated: boolean;
   readonly diff: boolean;
   readonly mvccTimestamp: boolean;
@@ -53,8 +58,8 @@ export function createRowEncoder(
 ): RowEncoder {
   const { style } = options;
   const { comma, colon } = PUNCTUATION[style];
-  const row = objectEncoder(shape.columns, style);
-  const before = objectEncoder(beforeShape.columns, style);
+  const row = objectEncoder(shape.columns, options);
+  const before = objectEncoder(beforeShape.columns, options);
   const liveKey = arrayEncoder(
     shape.keyColumns.map((column) => valueEncoder(column.type, style)),
     comma,
@@ -68,6 +73,7 @@ export function createRowEncoder(
   // Fields stand in alphabetical order, as CockroachDB writes them.
   return (change) => {
     const key = change.after === null ? deletedKey(change.key) : liveKey(change.key);
+    if (options.kind !== 'wrapped') return { key, value: options.kind === 'key_only' ? '' : bare(change) };
     let value = `{"after"${colon}${change.after === null ? 'null' : row(change.after)}`;
     if (options.diff) value += `${comma}"before"${colon}${change.before === null ? 'null' : before(change.before)}`;
     if (options.keyInValue) value += `${comma}"key"${colon}${key}`;
@@ -76,11 +82,19 @@ export function createRowEncoder(
     if (options.updated) value += `${comma}"updated"${colon}"${hlcText(change.updated)}"`;
     return { key, value: `${value}}` };
   };
+
+  /** The row itself with its timestamp under a name of CockroachDB's; nothing for a deleted one. */
+  function bare({ after, updated }: Change): string {
+    if (after === null) return '';
+    const meta = `"__crdb__"${colon}{"updated"${colon}"${hlcText(updated)}"}`;
+    return options.updated ? `{${meta}${comma}${row(after).slice(1)}` : row(after);
+  }
 }
 
 /** The body of a resolved message, the same with and without a sink. */
-export function resolvedMessage(resolved: Hlc): string {
-  return `{"resolved":"${hlcText(resolved)}"}`;
+export function resolvedMessage(resolved: Hlc, kind: EnvelopeKind = 'wrapped'): string {
+  const message = `{"resolved":"${hlcText(resolved)}"}`;
+  return kind === 'wrapped' ? message : `{"__crdb__":${message}}`;
 }
 
 /** The body of a webhook request with rows. */
@@ -88,11 +102,14 @@ export function batchBody(rows: readonly string[]): string {
   return `{"payload":[${rows.join(',')}],"length":${rows.length}}`;
 }
 
-function objectEncoder(columns: readonly Column[], style: JsonStyle): (row: RowText) => string {
+function objectEncoder(
+  columns: readonly Column[],
+  { style, virtualColumns }: EnvelopeOptions,
+): (row: RowText) => string {
   const { comma, colon } = PUNCTUATION[style];
   const fields = columns
     .map((column, index) => ({ ...column, index, encode: valueEncoder(column.type, style) }))
-    .filter((column) => column.virtual !== true)
+    .filter((column) => column.virtual !== true || virtualColumns === 'null')
     .sort((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)))
     .map((field, position) => ({
       ...field,

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
-import type { FeedDefinition } from './definition.js';
+import { envelopeKind, type FeedDefinition } from './definition.js';
 import type { EmittedRow } from './emitter.js';
 import { DEFAULT_TUNING, type Tuning } from './faults.js';
 import { resolvedMessage } from './encode.js';
@@ -121,7 +121,12 @@ export function startFeedEngine({ pool, log = () => undefined, tuning: given }: 
             emit: async ({ table, key, value }: EmittedRow) => emit({ table, key, value }),
             flush: () => Promise.resolve(),
             checkpoint: async (resolved, tell) => {
-              if (tell) await emit({ table: null, key: null, value: resolvedMessage(resolved) });
+              if (tell)
+                await emit({
+                  table: null,
+                  key: null,
+                  value: resolvedMessage(resolved, envelopeKind(definition.options)),
+                });
             },
           },
           {
