@@ -21,6 +21,7 @@ import {
 import { buildSinkUrl } from '../../src/cockroach/sink-url.js';
 import type { JobStatus } from '../../src/domain/changefeed-health.js';
 import { startByteProxy } from '../support/byte-proxy.js';
+import { createCertificateAuthority } from '../support/certificates.js';
 import { until } from '../support/until.js';
 import { startLive, wantedChangefeed, type Live } from './live.js';
 
@@ -178,7 +179,9 @@ test('a cancelled job is replaced by a new one', async () => {
 
 test('a job is observed without its secrets', async () => {
   const wanted = await wantedChangefeed(live.cockroach, 'secret', 3);
-  const tls = { caCert: 'CANARY-CA', clientCert: 'CANARY-CERT', clientKey: 'CANARY-KEY' };
+  const authority = await createCertificateAuthority('an authority');
+  const client = await authority.issueClient('a changefeed');
+  const tls = { caCert: authority.cert, clientCert: client.cert, clientKey: client.key };
   const sinkUrl = buildSinkUrl({
     host: '127.0.0.1',
     port: 9,
@@ -193,7 +196,8 @@ test('a job is observed without its secrets', async () => {
     return seen?.runningStatus.startsWith('retryable error') ? seen : null;
   });
   const text = JSON.stringify(job, (_key, value: unknown) => (typeof value === 'bigint' ? String(value) : value));
-  for (const secret of ['CANARY', ...Object.values(tls).map((pem) => Buffer.from(pem).toString('base64'))])
+  const pems = Object.values(tls);
+  for (const secret of ['CANARY', ...pems, ...pems.map((pem) => Buffer.from(pem).toString('base64'))])
     assert.ok(!decodeURIComponent(text).includes(secret), secret);
   assert.deepEqual([job.jobId, job.status, job.incarnation], [jobId, 'running', 3]);
   assert.deepEqual(job.fullTableNames, ['defaultdb.public.t']);

@@ -9,19 +9,28 @@ CREATE OR REPLACE FUNCTION crdb_sim.has_system_privilege(name text, wanted text)
 CREATE OR REPLACE FUNCTION crdb_sim.may_see_job(owner text) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER
   AS $$ SELECT session_user = owner OR crdb_sim.has_system_privilege(session_user, 'VIEWJOB') OR crdb_sim.has_system_privilege(session_user, 'CONTROLJOB') $$;
 
--- Hides the values of the parameters that CockroachDB knows to be secret; all others stay readable.
+-- Hides the values of the parameters that CockroachDB knows to be secret; all others stay readable. The parameters come sorted,
+-- as Go writes a query.
 CREATE OR REPLACE FUNCTION crdb_sim.redact_uri(uri text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
-  SELECT regexp_replace(regexp_replace(uri, '([?&](client_key|sasl_password|sasl_client_secret|aws_secret_access_key|aws_session_token|azure_account_key|azure_client_secret|credentials|auth_token|api_secret)=)[^&]*', '\1redacted', 'gi'),
-    '^([a-z0-9+-]+://[^:/@?]*):[^@/?]*@', '\1:redacted@', 'i') $$;
+  SELECT CASE WHEN uri LIKE 'null:%' THEN uri ELSE
+    regexp_replace(split_part(uri, '?', 1), '^([a-z0-9+-]+://[^:/@?]*):[^@/?]*@', '\1:redacted@', 'i') || coalesce('?' || (
+      SELECT string_agg(CASE WHEN p ~* '^(ca_cert|client_cert|client_key|sasl_password|sasl_client_secret|aws_secret_access_key|aws_session_token|azure_account_key|azure_client_secret|credentials|auth_token|api_secret|shared_access_key)='
+          THEN split_part(p, '=', 1) || '=redacted' ELSE p END, '&' ORDER BY split_part(p, '=', 1) COLLATE "C", n)
+      FROM string_to_table(substring(uri FROM '\?(.*)$'), '&') WITH ORDINALITY AS q(p, n) WHERE p <> ''), '') END $$;
 
-CREATE OR REPLACE VIEW crdb_internal.jobs AS
-  SELECT job_id, job_type, description, statement, user_name, status, running_status, created::timestamp, started::timestamp, finished::timestamp, modified::timestamp,
+-- A run is one life of the engine: what would tell of earlier ones is empty.
+DROP VIEW IF EXISTS crdb_sim.show_jobs, crdb_internal.jobs;
+CREATE VIEW crdb_internal.jobs AS
+  SELECT job_id, job_type, description, statement, user_name, ARRAY(SELECT (t ->> 'table_id')::bigint FROM jsonb_array_elements(targets) t ORDER BY 1) AS descriptor_ids,
+    status, running_status, created::timestamp, started::timestamp, finished::timestamp, modified::timestamp,
     NULL::real AS fraction_completed, CASE WHEN highwater_nanos IS NOT NULL THEN crdb_sim.hlc_text(highwater_nanos, highwater_logical)::numeric END AS high_water_timestamp,
-    error, CASE WHEN status = 'running' THEN 1::bigint END AS coordinator_id
+    error, CASE WHEN status = 'running' THEN 1::bigint END AS coordinator_id, NULL::bigint AS trace_id, started::timestamp AS last_run, NULL::timestamp AS next_run,
+    CASE WHEN started IS NULL THEN 0 ELSE 1 END::bigint AS num_runs, ARRAY[]::text[] AS execution_errors, '[]'::jsonb AS execution_events
   FROM crdb_sim.job WHERE crdb_sim.may_see_job(user_name);
 
-CREATE OR REPLACE VIEW crdb_sim.show_jobs AS
-  SELECT job_id, job_type, description, user_name, status, running_status, created::timestamptz, started::timestamptz, finished::timestamptz, modified::timestamptz, fraction_completed, error, coordinator_id
+CREATE VIEW crdb_sim.show_jobs AS
+  SELECT job_id, job_type, description, statement, user_name, status, running_status, created, started, finished, modified, fraction_completed, error, coordinator_id,
+    trace_id, last_run, next_run, num_runs, execution_errors
   FROM crdb_internal.jobs WHERE job_type NOT LIKE 'AUTO%' AND (finished IS NULL OR finished > clock_timestamp() - interval '12 hours');
 
 CREATE OR REPLACE FUNCTION crdb_sim.changefeed_jobs() RETURNS TABLE (job_id bigint, description text, user_name text, status text, running_status text, created timestamptz, started timestamptz, finished timestamptz,
