@@ -61,6 +61,8 @@ export async function startSimulator({
   try {
     await prepareServer(adminUrl);
     opened = await databaseNamed(DEFAULT_DATABASE);
+    // Their jobs go on, whether a client comes or not.
+    await Promise.all((await servedBefore(adminUrl)).map(databaseNamed));
     const { hostname, port: backendPort } = new URL(adminUrl);
     const front = await startFront({
       port,
@@ -108,6 +110,32 @@ async function prepareServer(adminUrl: string): Promise<void> {
     if (!rows[0]?.database) await admin.query('CREATE DATABASE defaultdb OWNER root');
   } finally {
     await admin.end();
+  }
+}
+
+/** The databases that a simulator has served before, of all that the server has. */
+async function servedBefore(adminUrl: string): Promise<string[]> {
+  const names = await ask<{ datname: string }>(
+    adminUrl,
+    'SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate',
+  );
+  const served = names.map(async ({ datname }) => {
+    const [row] = await ask<{ served: boolean }>(
+      urlOf(adminUrl, datname),
+      "SELECT to_regclass('crdb_sim.job') IS NOT NULL AS served",
+    );
+    return row?.served === true ? [datname] : [];
+  });
+  return (await Promise.all(served)).flat();
+}
+
+async function ask<T extends pg.QueryResultRow>(url: string, sql: string): Promise<T[]> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    return (await client.query<T>(sql)).rows;
+  } finally {
+    await client.end();
   }
 }
 

@@ -18,7 +18,8 @@ interface Job {
 }
 
 const STREAMS = ['running', 'paused', 'retrying'] as const;
-type Stream = (typeof STREAMS)[number];
+/** `elsewhere` is in a database of its own. */
+type Stream = (typeof STREAMS)[number] | 'elsewhere';
 
 let folder: string;
 let port: number;
@@ -27,14 +28,19 @@ let simulator: StartedProcess;
 let sql: pg.Client;
 const jobs = new Map<Stream, string>();
 
+async function connect(database: string): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString: `postgresql://root@127.0.0.1:${port}/${database}` });
+  client.on('error', () => undefined);
+  await client.connect();
+  return client;
+}
+
 async function start(): Promise<void> {
   simulator = startNode('demo/simulator/main.ts', ['--port', String(port), '--data', folder]);
   await until('the simulator listens', () => simulator.stdout().includes('CockroachDB simulator:'), {
     timeoutMs: 60_000,
   });
-  sql = new pg.Client({ connectionString: `postgresql://root@127.0.0.1:${port}/defaultdb` });
-  sql.on('error', () => undefined);
-  await sql.connect();
+  sql = await connect('defaultdb');
 }
 
 before(async () => {
@@ -51,6 +57,13 @@ after(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
+const create = async (client: pg.Client, stream: Stream): Promise<string> => {
+  const { rows } = await client.query<{ job_id: string }>(
+    `CREATE CHANGEFEED FOR TABLE t INTO '${sink.url('/db/public', `${sink.caCert}&stream=${stream}`)}'
+       WITH updated, resolved = '50ms', min_checkpoint_frequency = '50ms', initial_scan = 'no', on_error = 'pause'`,
+  );
+  return rows[0]?.job_id ?? '';
+};
 const job = async (stream: Stream): Promise<Job> => {
   const { rows } = await sql.query<Job>(`SHOW CHANGEFEED JOB ${jobs.get(stream) ?? ''}`);
   assert.ok(rows[0], `job of ${stream}`);
@@ -70,13 +83,7 @@ it('a SIGKILL leaves every job as it was, and each goes on from its high-water',
   await sql.query('SET CLUSTER SETTING kv.rangefeed.enabled = true');
   await sql.query("SET CLUSTER SETTING kv.closed_timestamp.target_duration = '50ms'");
   await sql.query('CREATE TABLE t (id INT PRIMARY KEY)');
-  for (const stream of STREAMS) {
-    const { rows } = await sql.query<{ job_id: string }>(
-      `CREATE CHANGEFEED FOR TABLE t INTO '${sink.url('/db/public', `${sink.caCert}&stream=${stream}`)}'
-         WITH updated, resolved = '50ms', min_checkpoint_frequency = '50ms', initial_scan = 'no', on_error = 'pause'`,
-    );
-    jobs.set(stream, rows[0]?.job_id ?? '');
-  }
+  for (const stream of STREAMS) jobs.set(stream, await create(sql, stream));
   await insert(1);
   const first = await now();
   for (const stream of STREAMS) await resolvedPast(stream, first);
@@ -125,6 +132,22 @@ it('a SIGKILL leaves every job as it was, and each goes on from its high-water',
   for (const stream of STREAMS) {
     await resolvedPast(stream, last);
     assert.deepEqual([...new Set(idsOf(stream))].sort(), [1, 2, 3], stream);
+    assert.equal(idsOf(stream).filter((id) => id === 1).length, 1, `${stream}: what was resolved does not come again`);
     assertOrdered(bodiesOf(stream));
   }
+});
+
+it('a job of a database to which nobody connects goes on too', async () => {
+  await sql.query('CREATE DATABASE elsewhere');
+  const other = await connect('elsewhere');
+  await other.query('SET CLUSTER SETTING kv.rangefeed.enabled = true');
+  await other.query('CREATE TABLE t (id INT PRIMARY KEY)');
+  await create(other, 'elsewhere');
+  await until('it sends', () => requestsOf('elsewhere').length > 0);
+  await other.end();
+  await simulator.kill();
+  await sql.end().catch(() => undefined);
+  const requests = requestsOf('elsewhere').length;
+  await start();
+  await until('it sends again', () => requestsOf('elsewhere').length > requests);
 });
