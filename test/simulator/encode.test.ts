@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
-import { batchBody, createRowEncoder, resolvedMessage, type RowShape } from '../../demo/simulator/feeds/encode.js';
+import {
+  batchBody,
+  createRowEncoder,
+  resolvedMessage,
+  type Change,
+  type EnvelopeKind,
+  type RowShape,
+} from '../../demo/simulator/feeds/encode.js';
 import { parseHlc, type Hlc } from '../../demo/simulator/feeds/hlc.js';
 import type { JsonStyle } from '../../demo/simulator/feeds/json-text.js';
 import { valueEncoder } from '../../demo/simulator/feeds/value.js';
@@ -192,6 +199,33 @@ describe('envelopes', () => {
       captured['plain']?.rows.some((row) => row.value === value),
       value,
     );
+  });
+
+  it('are the row itself, or nothing, where they are not wrapped', () => {
+    const change = { key: ['1'], after: ['1', 'one'], before: null, updated: at, mvcc: at };
+    const value = (kind: EnvelopeKind, row: Change): string =>
+      createRowEncoder(shape, 't', { ...plain, kind, style: 'spaced' })(row).value;
+    assert.equal(
+      value('row', change),
+      '{"__crdb__": {"updated": "1795320930604586514.0000000000"}, "id": 1, "v": "one"}',
+    );
+    assert.equal(value('row', { ...change, after: null }), '');
+    assert.equal(value('key_only', change), '');
+    assert.equal(resolvedMessage(at, 'row'), '{"__crdb__":{"resolved":"1795320930604586514.0000000000"}}');
+  });
+
+  it('have virtual columns without a value when they are asked for', () => {
+    const computed: RowShape = { ...shape, columns: [...columns, { name: 'vi', type: 'bigint', virtual: true }] };
+    const value = (virtualColumns: 'omitted' | 'null'): string =>
+      createRowEncoder(computed, 't', { ...plain, virtualColumns, keyInValue: false, style: 'spaced' })({
+        key: ['1'],
+        after: ['1', 'one', null],
+        before: null,
+        updated: at,
+        mvcc: at,
+      }).value;
+    assert.match(value('omitted'), /^\{"after": \{"id": 1, "v": "one"\}/);
+    assert.match(value('null'), /^\{"after": \{"id": 1, "v": "one", "vi": null\}/);
   });
 
   it('have composite keys in the order of the key', () => {

@@ -40,10 +40,37 @@ describe('faults of a changefeed', () => {
     assert.deepEqual([rows, repeated], [4, 2]);
   });
 
+  it('feed_duplicate posts some of the batches twice when it has a probability', async () => {
+    await world.fault('feed_duplicate', { probability: 0.5, seed: 3 });
+    await world.createJob(['t']);
+    for (let id = 1; id <= 30; id++) await insert(id);
+    await settle();
+    const { rows, repeated } = assertOrdered(world.sink.bodies());
+    assert.ok(repeated > 5 && repeated < 25, `${repeated} of ${rows} rows came again`);
+  });
+
+  it('meet the job that they name and no other', async () => {
+    const named = await world.createJob(['t'], FAST, { sinkUri: world.sink.url('/named') });
+    await world.createJob(['t'], FAST, { sinkUri: world.sink.url('/other') });
+    await world.fault('feed_stall', { job: named });
+    await world.fault('feed_duplicate', { job: named });
+    await quiet(60);
+    await insert(1);
+    const from = (place: string) =>
+      world.sink.requests.filter(({ line, body }) => line.includes(place) && body.includes('"payload"')).length;
+    await until('the other job sends', () => from('/other') > 0);
+    await quiet(100);
+    assert.deepEqual([from('/named'), from('/other')], [0, 1]);
+    await world.clearFaults();
+    await until('the named one sends', () => from('/named') === 1);
+  });
+
   it('feed_reorder lets a later row of another table come first, and keeps the order of a table', async () => {
-    await world.fault('feed_reorder', { seed: 7 });
     await world.fault('feed_tuning', { pollMs: 100, workers: 1 });
     await world.createJob(['t', 'u'], { ...FAST, webhook_sink_config: '{"Flush":{"Messages":1000,"Frequency":"1s"}}' });
+    await settle();
+    // Like every fault, it meets a feed that already runs.
+    await world.fault('feed_reorder', { seed: 7 });
     for (let n = 0; n < 20; n++) {
       await insert(1, String(n));
       await world.sql('INSERT INTO u VALUES ($1, 0)', [n]);

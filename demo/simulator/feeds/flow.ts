@@ -37,8 +37,11 @@ export async function runFlow(output: Output, options: FlowOptions): Promise<voi
   const emitter = createEmitter(reader, definition, options.style);
   const { checkpointMs, resolvedMs } = pace(definition);
   const first = await readMoment(pool);
-  const reorder = standing(first.faults, 'feed_reorder', jobId);
-  const out = reorder ? reordering(output, argument(reorder, 'seed', 1)) : output;
+  let faults = first.faults;
+  const out = reordering(output, () => {
+    const reorder = standing(faults, 'feed_reorder', jobId);
+    return reorder && argument(reorder, 'seed', 1);
+  });
   const start = options.highWater ?? definition.cursor ?? first.now;
   const boundary: BoundaryContext = {
     reader,
@@ -104,9 +107,10 @@ export async function runFlow(output: Output, options: FlowOptions): Promise<voi
   for (let moment = first; ; moment = await readMoment(pool)) {
     signal.throwIfAborted();
     const tuning = tuned(options.tuning, moment.faults);
-    options.onMoment?.(moment.faults, tuning);
-    if (!standing(moment.faults, 'feed_stall', jobId)) {
-      const kill = standing(moment.faults, 'feed_kill', jobId);
+    faults = moment.faults;
+    options.onMoment?.(faults, tuning);
+    if (!standing(faults, 'feed_stall', jobId)) {
+      const kill = standing(faults, 'feed_kill', jobId);
       const killAfter = kill ? Math.max(1, argument(kill, 'afterRows', 1)) : Infinity;
       if (compareHlc(moment.now, frontier) > 0) {
         resolved = (await advance(frontier, moment.now, killAfter)) ?? resolved;
@@ -114,8 +118,8 @@ export async function runFlow(output: Output, options: FlowOptions): Promise<voi
       }
       const closed = laterHlc(resolved, closedAt(moment, tuning, frontier));
       const due = performance.now() - keptAt >= checkpointMs && compareHlc(closed, resolved) > 0;
-      if (due && !standing(moment.faults, 'feed_hold_resolved', jobId)) {
-        const replay = standing(moment.faults, 'feed_replay', jobId);
+      if (due && !standing(faults, 'feed_hold_resolved', jobId)) {
+        const replay = standing(faults, 'feed_replay', jobId);
         if (replay && (await useUp(pool, 'feed_replay'))) {
           const backMs = argument(replay, 'backMs', 0);
           const back = { nanos: resolved.nanos - BigInt(Math.round(backMs * 1e6)), logical: 0 };
