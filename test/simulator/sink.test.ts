@@ -364,6 +364,15 @@ describe('webhook_sink_config', () => {
     ['{"Retry":{"Max":"x"}}', `${json}max retries must be either a positive int or 'inf' for infinite retries.`],
     ['{bad', `${json}invalid character 'b' looking for beginning of object key string`],
     ['{"Flush":{"Frequency":"abc"}}', `${json}time: invalid duration "abc"`],
+    ['', `${json}unexpected end of JSON input`],
+    ['{"Flush":{"Bytes":10}', `${json}unexpected end of JSON input`],
+    ['not json', `${json}invalid character 'o' in literal null (expecting 'u')`],
+    ['{"Flush" {}}', `${json}invalid character '{' after object key`],
+    ['{"Flush":{}} x', `${json}invalid character 'x' after top-level value`],
+    ['{"Flush":{"Bytes":1 "Messages":2}}', `${json}invalid character '"' after object key:value pair`],
+    ['{"a":[1 2]}', `${json}invalid character '2' after array element`],
+    ["{'Flush':1}", `${json}invalid character '\\'' looking for beginning of object key string`],
+    ['{"Flush":{"Bytes":,}}', `${json}invalid character ',' looking for beginning of value`],
   ];
   for (const [text, message] of refused) {
     it(`refuses ${text}`, () => assert.throws(() => parseSinkConfig(text), { message }));
@@ -375,7 +384,12 @@ describe('webhook_sink_config', () => {
       flushBytes: 1048576,
       flushFrequencyMs: 1000,
     });
-    assert.equal(parseSinkConfig('{"Flush":{"Frequency":"1m30s"}}').flushFrequencyMs, 90_000);
+    assert.equal(parseSinkConfig('{"flush":{"FREQUENCY":"1m30s"}}').flushFrequencyMs, 90_000);
+    assert.deepEqual(
+      parseSinkConfig(' {"a": [1, -2.5e3, "\\u00e9\\"", true, null, {}, []], "Retry": {} } '),
+      DEFAULT_SINK_CONFIG,
+    );
+    assert.throws(() => parseSinkConfig('{"Flush":{"Messages":1.5}}'), /cannot unmarshal number 1\.5/);
     assert.equal(parseSinkConfig('{"Retry":{"Max":"inf","Backoff":"5ms"}}').retryMax, Infinity);
   });
 

@@ -1,4 +1,5 @@
 import { parseGoDuration } from './go-duration.js';
+import { parseGoJson } from './go-json.js';
 
 /** `webhook_sink_config`, read. A zero means "not set": without any of the three every row is sent alone and at once. */
 export interface SinkConfig {
@@ -23,15 +24,15 @@ const OPTION = 'webhook_sink_config';
 /** Reads the option's JSON. @throws Error with CockroachDB's words. */
 export function parseSinkConfig(text: string): SinkConfig {
   const config = prefixed(`error processing option ${OPTION}: `, () => {
-    const raw = prefixed('error unmarshalling json: ', () => asObject(parseJson(text)));
-    const flush = prefixed('error unmarshalling json: ', () => asObject(raw['Flush'] ?? {}));
-    const retry = prefixed('error unmarshalling json: ', () => asObject(raw['Retry'] ?? {}));
+    const raw = prefixed('error unmarshalling json: ', () => asObject(parseGoJson(text)));
+    const flush = prefixed('error unmarshalling json: ', () => asObject(field(raw, 'Flush') ?? {}));
+    const retry = prefixed('error unmarshalling json: ', () => asObject(field(raw, 'Retry') ?? {}));
     return prefixed('error unmarshalling json: ', () => ({
-      flushMessages: number(flush['Messages']),
-      flushBytes: number(flush['Bytes']),
-      flushFrequencyMs: duration(flush['Frequency'], DEFAULT_SINK_CONFIG.flushFrequencyMs),
-      retryMax: retries(retry['Max']),
-      retryBackoffMs: duration(retry['Backoff'], DEFAULT_SINK_CONFIG.retryBackoffMs),
+      flushMessages: number(field(flush, 'Messages')),
+      flushBytes: number(field(flush, 'Bytes')),
+      flushFrequencyMs: duration(field(flush, 'Frequency'), DEFAULT_SINK_CONFIG.flushFrequencyMs),
+      retryMax: retries(field(retry, 'Max')),
+      retryBackoffMs: duration(field(retry, 'Backoff'), DEFAULT_SINK_CONFIG.retryBackoffMs),
     }));
   });
   const invalid = `error processing option ${OPTION}: invalid option value ${OPTION}, `;
@@ -62,30 +63,22 @@ function prefixed<T>(prefix: string, read: () => T): T {
   }
 }
 
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    const at = /^\s*\{?\s*/.exec(text)?.[0].length ?? 0;
-    const place = text.trimStart().startsWith('{') ? 'object key string' : 'value';
-    const found = text[at];
-    const words =
-      found === undefined
-        ? 'unexpected end of JSON input'
-        : `invalid character '${found}' looking for beginning of ${place}`;
-    throw new Error(words, { cause });
-  }
-}
-
 function asObject(value: unknown): Record<string, unknown> {
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
   throw new Error('json: cannot unmarshal into Go value of type changefeedccl.batchConfig');
 }
 
+/** Go takes a field by its name in any case. */
+function field(object: Record<string, unknown>, name: string): unknown {
+  const same = (key: string) => key.toLowerCase() === name.toLowerCase();
+  return object[Object.keys(object).findLast(same) ?? name];
+}
+
 function number(value: unknown): number {
   if (value === undefined) return 0;
-  if (typeof value === 'number') return value;
-  throw new Error(`json: cannot unmarshal ${typeof value} into Go value of type int`);
+  if (typeof value === 'number' && Number.isInteger(value)) return value;
+  const found = typeof value === 'number' ? `number ${value}` : typeof value;
+  throw new Error(`json: cannot unmarshal ${found} into Go value of type int`);
 }
 
 function duration(value: unknown, unset: number): number {
