@@ -12,6 +12,7 @@ import {
   TargetRefusedError,
   TargetUnavailableError,
 } from '../targets/failures.js';
+import { TargetNotAtTimestampError } from '../verify/compare-tables.js';
 
 /** An adapter's failure in the catalogue's words. */
 export interface Translated {
@@ -47,6 +48,7 @@ export function translate(error: unknown): Translated {
   if (error instanceof SchemaMismatchError) return say('Target.SchemaMismatch', error.remedy);
   if (error instanceof TargetUnavailableError) return say('Target.Unavailable');
   if (error instanceof TargetRefusedError) return say('Target.Refused');
+  if (error instanceof TargetNotAtTimestampError) return say('Verify.NotAtTimestamp');
   if (error instanceof SupersededIncarnationError || error instanceof JobStateError) return say('Changefeed.Refused');
   if (error instanceof JobsStillLiveError) return say('Source.Unavailable');
   if (error instanceof CockroachError) return say(cockroachType(error));

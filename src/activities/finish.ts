@@ -8,6 +8,8 @@ import { CataloguedError, translated } from './failure-translation.js';
 import { pause } from './pause.js';
 
 export interface Comparison {
+  readonly at: string;
+  readonly tables: number;
   readonly rows: number;
   /** Keys missing, extra or different, in all tables. */
   readonly differing: number;
@@ -34,6 +36,7 @@ export interface HoldAnswer {
 }
 
 const LOOK_EVERY_MS = 250;
+const BEAT_EVERY_MS = 2_000;
 
 /** Activities of the phase finish (protocol rule 32). */
 export function createFinishActivities(deps: ComparisonDeps) {
@@ -82,13 +85,20 @@ export function createFinishActivities(deps: ComparisonDeps) {
 
     async compareRows({ place, plan, at }: { place: Place; plan: StreamPlan; at: string }): Promise<Comparison> {
       const context = Context.current();
-      return deps.compare({
-        place,
-        plan,
-        at,
-        signal: context.cancellationSignal,
-        onProgress: (rows) => context.heartbeat({ rows }),
-      });
+      let rows = 0;
+      // Counting a large table takes longer than a page, and longer than the time after which the worker is missed.
+      const timer = setInterval(() => context.heartbeat({ rows }), BEAT_EVERY_MS);
+      try {
+        return await deps.compare({
+          place,
+          plan,
+          at,
+          signal: context.cancellationSignal,
+          onProgress: (compared) => void (rows = compared),
+        });
+      } finally {
+        clearInterval(timer);
+      }
     },
 
     /** Sets sequences and identity columns beyond the rows, without which the application's first insert collides. */

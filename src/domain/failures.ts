@@ -173,6 +173,12 @@ export const FAILURES = {
     remedy: 'The report names the keys. Replication goes on; find out who else writes to the target.',
     retryable: false,
   },
+  'Verify.NotAtTimestamp': {
+    meaning: 'The target does not stand at the timestamp at which both sides were to be compared.',
+    remedy:
+      'Signal finish again. Replication goes on; should it come again, find out who else writes to the checkpoint.',
+    retryable: false,
+  },
   'Verify.SourceStillWrites': {
     meaning: 'The source has changes newer than the timestamp of the finish.',
     remedy: 'Stop the application, then signal finish again. Replication goes on.',

@@ -39,7 +39,8 @@ export const MESSAGE_EFFECTS: Readonly<Record<Phase, Readonly<Record<Message, Ef
   preflight: { ...EARLY, forwardStopped: 'notes' },
   drain: { ...EARLY, forwardStopped: 'notes' },
   prepare: { ...EARLY, forwardStopped: DRAINED },
-  cursor: { ...EARLY, forwardStopped: DRAINED },
+  // It goes on although rows of both sides differ as of the cursor.
+  cursor: { ...EARLY, resume: 'resumes', forwardStopped: DRAINED },
   receiver: { ...EARLY, forwardStopped: DRAINED },
   changefeed: { ...EARLY, forwardStopped: DRAINED },
   replicate: {

@@ -158,6 +158,8 @@ export const runbookInputSchema = z.strictObject(
       .default({}),
     /** Gates at which the runbook waits for the signal `approve`. */
     approvals: z.array(z.enum(GATES, `expected one of ${GATES.join(', ')}`), 'expected a list of gates').default([]),
+    /** Compare every row of both sides as of the cursor before the stream starts: rows written before it are in no changefeed. */
+    compareAtCursor: z.boolean('expected true or false').default(true),
     drain,
     changefeed,
     apply,

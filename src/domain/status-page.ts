@@ -16,7 +16,7 @@ export function renderStatusPage(status: RunbookStatus): string {
       ),
     ),
     ...section('Stream', streamLines(status)),
-    ...section('Warnings of preflight', status.warnings),
+    ...section('Warnings', status.warnings),
     ...section(
       'Ended incidents',
       status.incidents
@@ -54,6 +54,7 @@ function streamLines(status: RunbookStatus): string[] {
   if (status.forward) lines.push(`forward replication: ${status.forward}`);
   if (status.applicationMayWriteSince)
     lines.push(`cursor ${status.applicationMayWriteSince}: the application may write to CockroachDB since`);
+  if (status.atCursor) lines.push(`at the cursor: ${status.atCursor}`);
   if (!stream) return lines;
   lines.push(
     `changefeed job ${stream.jobId ?? 'not created yet'} (${stream.jobStatus ?? 'unknown'}), incarnation ${stream.incarnation}, host ${stream.host ?? 'none yet'}`,

@@ -38,6 +38,8 @@ export interface RunbookStatus {
   /** From when on the application may write to CockroachDB: the cursor. Null: not yet. */
   readonly applicationMayWriteSince: string | null;
   readonly forward: string | null;
+  /** How both sides compare as of the cursor, in words; null before that is asked. */
+  readonly atCursor: string | null;
   readonly warnings: readonly string[];
   readonly stream: StreamStatus | null;
   readonly incidents: readonly Incident[];

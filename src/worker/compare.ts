@@ -5,7 +5,7 @@ import { withSource } from '../activities/access.js';
 import type { Comparison, ComparisonDeps } from '../activities/finish.js';
 import { parseHlc } from '../domain/hlc.js';
 import { formatTableName } from '../domain/table.js';
-import { compareTables, countDiffering, type TableComparison } from '../verify/compare-tables.js';
+import { compareTables, type TableComparison } from '../verify/compare-tables.js';
 import { createSourceReader, SOURCE_TEXT_SETTINGS, type TextClient } from '../verify/source-reader.js';
 
 /** Compares every row of both sides at one timestamp. */
@@ -47,7 +47,7 @@ export function createComparison(access: Access): ComparisonDeps['compare'] {
             onProgress(before + rowsOfTable);
           },
         });
-        return summarize(results);
+        return summarize(at, results);
       } finally {
         await snapshot.close();
       }
@@ -64,9 +64,10 @@ function asTextClient(source: Cockroach): TextClient {
   };
 }
 
-function summarize(results: readonly TableComparison[]): Comparison {
+function summarize(at: string, results: readonly TableComparison[]): Comparison {
+  const differing = (one: TableComparison): number => one.missing.total + one.different.total + one.extra.total;
   const lines = results
-    .filter((one) => countDiffering(one) > 0)
+    .filter((one) => differing(one) > 0)
     .map((one) => {
       const parts = [
         one.missing.total > 0 ? `${one.missing.total} missing on the target (keys ${one.missing.keys.join(' ')})` : '',
@@ -78,8 +79,10 @@ function summarize(results: readonly TableComparison[]): Comparison {
       return `${one.table}: ${parts.filter(Boolean).join(', ')}`;
     });
   return {
+    at,
+    tables: results.length,
     rows: results.reduce((sum, one) => sum + one.rows, 0),
-    differing: results.reduce((sum, one) => sum + countDiffering(one), 0),
+    differing: results.reduce((sum, one) => sum + differing(one), 0),
     summary: lines.length === 0 ? 'both sides are equal' : lines.join('. '),
   };
 }

@@ -56,6 +56,17 @@ export function watchingActivities(summary: string, input: Pick<RunbookInput, 'l
   });
 }
 
+/** The same, but after some tries the caller hears why not: it makes that an incident and asks again. */
+export function longActivities(summary: string, input: Pick<RunbookInput, 'limits'>): Activities {
+  return proxyActivities<Activities>({
+    ...COMMON,
+    summary,
+    startToCloseTimeout: '30 days',
+    heartbeatTimeout: input.limits.heartbeatTimeout,
+    retry: { initialInterval: '500 ms', backoffCoefficient: 2, maximumAttempts: 3 },
+  });
+}
+
 /** The long activity of a stream, on the queue of one host. Its retries are the stream's, which chooses the host. */
 export function hostActivities(
   host: string,

@@ -69,6 +69,7 @@ export function openDesk(onRollback: () => void): Desk {
     openGates: [],
     applicationMayWriteSince: null,
     forward: null,
+    atCursor: null,
     warnings: [],
     stream: null,
     incidents: [],

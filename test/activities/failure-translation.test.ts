@@ -21,6 +21,7 @@ import {
   TargetRefusedError,
   TargetUnavailableError,
 } from '../../src/targets/failures.js';
+import { TargetNotAtTimestampError } from '../../src/verify/compare-tables.js';
 
 const cause = undefined;
 const row = { stream: 's', applied: HLC_ZERO, cursor: HLC_ZERO, token: 't', stageId: null, incarnation: 1 };
@@ -36,6 +37,7 @@ const TABLE: readonly (readonly [what: string, error: unknown, type: FailureType
   ['a bad row', new BadRowError('public.t', '[1]', '23514', 'check constraint', { cause }), 'Target.BadRow'],
   ['a missing column', new SchemaMismatchError('public.t', 'note', 'ALTER TABLE'), 'Target.SchemaMismatch'],
   ['a target that is away', new TargetUnavailableError('57P01', 'x', { cause }), 'Target.Unavailable'],
+  ['a target that stands elsewhere', new TargetNotAtTimestampError('s', HLC_ZERO, null), 'Verify.NotAtTimestamp'],
   ['a target that refuses', new TargetRefusedError('42501', 'x', { cause }), 'Target.Refused'],
   [
     'an overtaken incarnation',

@@ -9,7 +9,7 @@ const TABLE: Readonly<Record<Phase, string>> = {
   preflight: '---BON',
   drain: '---BON',
   prepare: '---BO-',
-  cursor: '---BO-',
+  cursor: '-R-BO-',
   receiver: '---BO-',
   changefeed: '---BO-',
   replicate: 'PRFBO-',

@@ -13,6 +13,7 @@ test('the least input is enough, and every default is filled in', () => {
   assert.equal(input.drain.quietFor, 30_000);
   assert.equal(input.limits.outage, 12 * 3_600_000);
   assert.equal(input.apply.collapseMutations, true);
+  assert.equal(input.compareAtCursor, true);
 });
 
 const WRONG: [what: string, input: unknown, field: string, message: RegExp][] = [

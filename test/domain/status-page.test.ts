@@ -13,6 +13,7 @@ const QUIET: RunbookStatus = {
   openGates: [],
   applicationMayWriteSince: null,
   forward: null,
+  atCursor: null,
   warnings: [],
   stream: null,
   incidents: [],
@@ -48,6 +49,11 @@ const SHOWS: readonly (readonly [what: string, change: Partial<RunbookStatus>, s
     /- cursor 100\.0: the application may write/,
   ],
   [
+    'how both sides compare at the cursor',
+    { applicationMayWriteSince: '100.0', atCursor: 'both sides were equal: 7 rows in 2 tables' },
+    /- cursor 100\.0: .*\n- at the cursor: both sides were equal: 7 rows in 2 tables$/,
+  ],
+  [
     'a stream without a job yet',
     { stream: { ...STREAM, jobId: null, jobStatus: null, host: null, delivered: null, applied: null } },
     /job not created yet \(unknown\), incarnation 2, host none yet\n- delivery is not proven yet$/,
@@ -58,7 +64,7 @@ const SHOWS: readonly (readonly [what: string, change: Partial<RunbookStatus>, s
     /job 77 \(running\), incarnation 2, host host-1\n- delivery is proven: .* resolved 110\.0000000000\n- applied .* up to 109\.0000000000, lag 2 s$/,
   ],
   ['a lag that is not known', { stream: { ...STREAM, lagMs: null } }, /up to 109\.0000000000$/],
-  ['warnings', { warnings: ['clock skew'] }, /### Warnings of preflight\n- clock skew/],
+  ['warnings', { warnings: ['clock skew'] }, /### Warnings\n- clock skew/],
   [
     'messages',
     { messages: [{ at: T, message: 'paus', effect: 'not honoured: there is no such message', honoured: false }] },

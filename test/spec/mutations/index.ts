@@ -1,6 +1,7 @@
 import type { Mutation } from '../mutation.js';
 import { APPLY_MUTATIONS } from './apply.js';
 import { COCKROACH_MUTATIONS } from './cockroach.js';
+import { CURSOR_MUTATIONS } from './cursor.js';
 import { RECEIVER_MUTATIONS } from './receiver.js';
 import { STAGE_MUTATIONS } from './stage.js';
 import { STORE_MUTATIONS } from './store.js';
@@ -13,4 +14,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...TAKEOVER_MUTATIONS,
   ...STORE_MUTATIONS,
   ...COCKROACH_MUTATIONS,
+  ...CURSOR_MUTATIONS,
 ];

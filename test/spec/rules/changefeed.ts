@@ -9,10 +9,13 @@ const ENSURE = 'src/cockroach/ensure-changefeed.ts';
 export const CHANGEFEED_RULES: readonly Rule[] = [
   {
     name: '1',
-    words: 'The checkpoint row is inserted once; the cursor used is the one read back.',
+    words:
+      'The checkpoint row is inserted once; the cursor used is the one read back; rows that differ as of it wait for a person.',
     kept: [
       at('src/targets/postgres/checkpoint-records.ts', 'ON CONFLICT (stream) DO NOTHING'),
       at('src/activities/cursor.ts', 'return { cursor: formatHlc(row.cursor), applied: formatHlc(row.applied) };'),
+      at('src/workflows/phases/cursor.ts', 'await compareAtCursor(runbook, facts, begun);'),
+      at('src/domain/at-cursor.ts', 'if (compared.differing === 0)'),
     ],
     tests: [
       ...by(
@@ -23,8 +26,16 @@ export const CHANGEFEED_RULES: readonly Rule[] = [
         'test/targets/postgres/preflight.test.ts',
         "another run's claim and another run's checkpoint row refuse; one's own is continued (rules 33 and 1)",
       ),
+      ...by(
+        'test/domain/at-cursor.test.ts',
+        'rows are compared where the target stands at the cursor (protocol rule 1)',
+        'at the cursor: one row that differs waits for a person (protocol rule 1)',
+      ),
+      ...by(
+        'test/integration/compare-at-cursor.test.ts',
+        'rows written before the cursor are named by key, never by value, and nothing starts until a person says so',
+      ),
     ],
-    open: 'writes on the source before the cursor are told to a person by `status`, not compared',
   },
   {
     name: '2',
