@@ -2,13 +2,14 @@ import { isCancellation, upsertMemo } from '@temporalio/workflow';
 import type { FailureType } from '../../domain/failures.js';
 import { openIncidents } from '../../domain/incident.js';
 import type { Ending } from '../../domain/status.js';
-import { boundedActivities, watchingActivities } from '../activity-proxies.js';
+import { boundedActivities, longActivities } from '../activity-proxies.js';
 import { failureTypeOf, reasonOf } from '../compensation.js';
 import { placeOf, step, type Facts, type Runbook } from '../runbook.js';
 
 /** What an earlier finish may have left open. */
 const FINISH_INCIDENTS: readonly FailureType[] = [
   'Verify.RowsDiffer',
+  'Verify.NotAtTimestamp',
   'Verify.SourceStillWrites',
   'Lag.TooHigh',
   'Internal.Defect',
@@ -45,7 +46,9 @@ async function attemptFinish(runbook: Runbook, facts: Facts): Promise<Ending | n
     boundedActivities('take T, and let the target stop exactly there').stopNow({ place }),
   );
   const rest = (summary: string, seenUpTo: string) =>
-    watchingActivities(summary, input).awaitHeld({ place, at, seenUpTo, limitMs: input.limits.finish });
+    step(runbook, () =>
+      longActivities(summary, input).awaitHeld({ place, at, seenUpTo, limitMs: input.limits.finish }),
+    );
   const reached = await rest('wait until everything up to T is applied', at);
   if (!reached.held)
     return goOn(
@@ -54,18 +57,16 @@ async function attemptFinish(runbook: Runbook, facts: Facts): Promise<Ending | n
       `the target did not reach ${at} within the limit of the finish; it is at ${reached.applied}`,
     );
 
-  const compared = await watchingActivities('compare every row of both sides at T', input).compareRows({
-    place,
-    plan: facts.plan,
-    at,
-  });
+  const compared = await step(runbook, () =>
+    longActivities('compare every row of both sides at T', input).compareRows({ place, plan: facts.plan, at }),
+  );
   if (compared.differing > 0) return goOn(runbook, 'Verify.RowsDiffer', compared.summary);
 
   await desk.passGate('finish', input.limits.approval);
 
-  const { timestamp: now } = await boundedActivities(
-    'take the timestamp up to which the source must be silent',
-  ).captureTimestamp({ place });
+  const { timestamp: now } = await step(runbook, () =>
+    boundedActivities('take the timestamp up to which the source must be silent').captureTimestamp({ place }),
+  );
   const silence = await rest('see that the source has nothing newer than T', now);
   if (!silence.held)
     return goOn(
