@@ -1,20 +1,24 @@
-// Stands in for the forward replicator: copies new customers of the old database to CockroachDB, and tells of it as replicators do.
+// Stands in for the forward replicator: copies new customers of the old database and every change of the sentinel's table to CockroachDB, and
+// tells of it as replicators do. While a side is away it goes on asking, and its figures stay what they were.
 // `node --import tsx demo/forward.ts OLD_URL COCKROACH_URL PORT`; SIGTERM ends it with exit code 0.
 import { createServer } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
+import { SENTINEL_TABLE } from './sentinel.js';
 
 const POLL_MS = 100;
 
 const [from = '', to = '', port = '0'] = process.argv.slice(2);
 const stop = new AbortController();
-const old = new pg.Client({ connectionString: from });
-const cockroach = new pg.Client({ connectionString: to });
-for (const client of [old, cockroach]) client.on('error', () => undefined);
-await old.connect();
-await cockroach.connect();
+interface Sides {
+  readonly old: pg.Client;
+  readonly cockroach: pg.Client;
+}
+let sides: Sides | null = null;
 
-let copied = 0;
+/** Rows carried, by table. */
+const upserts = { customers: 0, sentinel: 0 };
+const deletes = { customers: 0, sentinel: 0 };
 let behindSince: number | null = null;
 
 const server = createServer((request, response) => {
@@ -22,19 +26,59 @@ const server = createServer((request, response) => {
   response.writeHead(known ? 200 : 404, { 'Content-Type': 'text/plain; version=0.0.4' });
   response.end(known ? varz() : 'not found: /_/varz is\n');
 });
-server.listen(Number(port), '127.0.0.1', () => process.stdout.write(`listens on ${port}\n`));
 
 // Ctrl-C reaches everything in the terminal; the demo ends this process itself.
 process.on('SIGINT', () => undefined);
 process.once('SIGTERM', () => stop.abort());
 
-async function copyNew(): Promise<void> {
+async function open(url: string): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString: url });
+  client.on('error', () => undefined);
+  await client.connect();
+  return client;
+}
+
+async function openBoth(): Promise<Sides> {
+  const old = await open(from);
+  try {
+    return { old, cockroach: await open(to) };
+  } catch (error) {
+    await old.end();
+    throw error;
+  }
+}
+
+async function close(): Promise<void> {
+  const closing = sides;
+  sides = null;
+  await Promise.allSettled([closing?.old.end(), closing?.cockroach.end()]);
+}
+
+async function carryNew(): Promise<void> {
+  const { old, cockroach } = (sides ??= await openBoth());
   const { rows: known } = await cockroach.query<{ last: string }>('SELECT max(id)::STRING AS last FROM customers');
   const { rows } = await old.query<Record<string, string>>(NEW_CUSTOMERS, [known[0]?.last ?? '0']);
   behindSince = rows.length > 0 ? (behindSince ?? Date.now()) : null;
   for (const { id, name, email, tags, photo, since } of rows) {
     await cockroach.query(COPY_CUSTOMER, [id, name, email, tags, photo, since]);
-    copied += 1;
+    upserts.customers += 1;
+  }
+  await carrySentinel({ old, cockroach });
+}
+
+/** A table of a row or two: what differs is seen by reading both sides. */
+async function carrySentinel({ old, cockroach }: Sides): Promise<void> {
+  const { rows: wanted } = await old.query<{ id: string; at: string }>(
+    `SELECT id, written_at::text AS at FROM ${SENTINEL_TABLE}`,
+  );
+  const { rows: there } = await cockroach.query<{ id: string }>(`SELECT id FROM ${SENTINEL_TABLE}`);
+  for (const { id, at } of wanted.filter((row) => !there.some((one) => one.id === row.id))) {
+    await cockroach.query(`INSERT INTO ${SENTINEL_TABLE} (id, written_at) VALUES ($1, $2)`, [id, at]);
+    upserts.sentinel += 1;
+  }
+  for (const { id } of there.filter((row) => !wanted.some((one) => one.id === row.id))) {
+    await cockroach.query(`DELETE FROM ${SENTINEL_TABLE} WHERE id = $1`, [id]);
+    deletes.sentinel += 1;
   }
 }
 
@@ -45,21 +89,31 @@ const COPY_CUSTOMER = `INSERT INTO customers (id, name, email, tags, photo, sinc
 
 function varz(): string {
   const lag = behindSince === null ? 0 : (Date.now() - behindSince) / 1_000;
+  const counter = (name: string, counts: Readonly<Record<string, number>>): string[] => [
+    `# TYPE ${name} counter`,
+    ...Object.entries(counts).map(([table, count]) => `${name}{schema="defaultdb.public",table="${table}"} ${count}`),
+  ];
   return [
-    '# TYPE apply_upserts_total counter',
-    `apply_upserts_total{schema="defaultdb.public",table="customers"} ${copied}`,
-    '# TYPE apply_deletes_total counter',
-    'apply_deletes_total{schema="defaultdb.public",table="customers"} 0',
+    ...counter('apply_upserts_total', upserts),
+    ...counter('apply_deletes_total', deletes),
     '# TYPE source_lag_seconds gauge',
     `source_lag_seconds{schema="defaultdb.public"} ${lag.toFixed(3)}`,
     '',
   ].join('\n');
 }
 
+sides = await openBoth();
+server.listen(Number(port), '127.0.0.1', () => process.stdout.write(`listens on ${port}\n`));
 while (!stop.signal.aborted) {
-  await copyNew();
+  try {
+    await carryNew();
+  } catch (error) {
+    // What a database says no to is a fault of this program; a connection that is lost comes back.
+    if (error instanceof pg.DatabaseError) throw error;
+    await close();
+  }
   await delay(POLL_MS, undefined, { signal: stop.signal }).catch(() => undefined);
 }
-await Promise.all([old.end(), cockroach.end()]);
+await close();
 server.close();
 server.closeAllConnections();

@@ -1,6 +1,7 @@
 import type { Client, WorkflowHandle } from '@temporalio/client';
 import type { Ending, RunbookStatus } from '../src/domain/status.js';
 import { BANK_TABLES } from './bank/schema.js';
+import { SENTINEL_TABLE } from './sentinel.js';
 import { SHOP_TABLES } from './shop/schema.js';
 
 export const RUN = 'orders';
@@ -11,7 +12,7 @@ export const INPUT = {
   target: 'target',
   tables: [...BANK_TABLES, ...SHOP_TABLES],
   clusterSettings: { 'kv.rangefeed.enabled': 'true', 'kv.closed_timestamp.target_duration': '1s' },
-  drain: { forward: 'forward', quietFor: '2s', pollEvery: '500ms', stoppedBy: 'worker' },
+  drain: { forward: 'forward', quietFor: '2s', pollEvery: '500ms', sentinel: SENTINEL_TABLE, stoppedBy: 'worker' },
   limits: { heartbeatTimeout: '5s' },
 } as const;
 

@@ -8,6 +8,7 @@ import { startChild, type Child } from './child.js';
 import { freePort } from './parts/free-port.js';
 import { startStack, type Stack } from './parts/stack.js';
 import type { WorkerProcess } from './parts/worker-process.js';
+import { SENTINEL_ON_SOURCE, SENTINEL_ON_TARGET } from './sentinel.js';
 import { IDS_BEYOND_ROWS, SHOP_ON_SOURCE, SHOP_ON_TARGET, SHOP_ROWS } from './shop/schema.js';
 import { until } from './until.js';
 import type { ReaderFigures } from './verdict.js';
@@ -136,8 +137,8 @@ async function createTables(stack: Stack): Promise<void> {
   const { source = '', target = '' } = stack.connections;
   await execute(stack.postgres.url(), [`CREATE DATABASE ${stack.target.name}`]);
   await Promise.all([
-    execute(target, [BANK_ON_TARGET, SHOP_ON_TARGET, BANK_ROWS, SHOP_ROWS, IDS_BEYOND_ROWS]),
-    execute(source, [BANK_ON_SOURCE, SHOP_ON_SOURCE, BANK_ROWS, SHOP_ROWS]),
+    execute(target, [BANK_ON_TARGET, SHOP_ON_TARGET, SENTINEL_ON_TARGET, BANK_ROWS, SHOP_ROWS, IDS_BEYOND_ROWS]),
+    execute(source, [BANK_ON_SOURCE, SHOP_ON_SOURCE, SENTINEL_ON_SOURCE, BANK_ROWS, SHOP_ROWS]),
   ]);
 }
 

@@ -8,6 +8,7 @@ import { createHostActivities } from './host.js';
 import { keptAlive } from './liveness.js';
 import { createPreflightActivities, type PreflightDeps } from './preflight.js';
 import { createPrepareActivities } from './prepare.js';
+import { createSentinelActivities } from './sentinel.js';
 import { createWatchActivities } from './watch.js';
 
 export interface ActivityDeps extends PreflightDeps, ComparisonDeps {
@@ -21,6 +22,7 @@ export function createSharedActivities(deps: ActivityDeps) {
   return {
     ...keptAlive(createPreflightActivities(deps)),
     ...keptAlive(createForwardActivities(deps.forward), ['awaitForwardDrained', 'awaitForwardGone']),
+    ...keptAlive(createSentinelActivities(deps)),
     ...keptAlive(createPrepareActivities(deps)),
     ...keptAlive(createCursorActivities(deps)),
     ...keptAlive(createChangefeedActivities(deps, deps.secrets)),

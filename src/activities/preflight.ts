@@ -7,6 +7,7 @@ import { action, createFinding, type Finding } from '../domain/finding.js';
 import type { Place } from '../domain/place.js';
 import { receiverAddress } from '../domain/receiver-address.js';
 import type { RunbookInput } from '../domain/runbook-input.js';
+import type { SentinelTable } from '../domain/sentinel.js';
 import { formatTableName, type StreamPlan, type TableName } from '../domain/table.js';
 import { withSource, withStore, type Access } from './access.js';
 import { translate, translated } from './failure-translation.js';
@@ -30,6 +31,8 @@ export interface PreflightFacts {
   readonly clusterId: string;
   readonly tableIds: Readonly<Record<string, string>>;
   readonly searchAttributes: readonly string[];
+  /** Table of the drain's sentinel row; null: the input names none. */
+  readonly sentinel?: SentinelTable | null;
 }
 
 /** The activity that looks at both sides and at the receiver, and touches nothing. */
@@ -41,6 +44,7 @@ export function createPreflightActivities(deps: PreflightDeps) {
       const receiver = await deps.receiver();
       const refusedOptions = checkOptions(input);
       const findings: Finding[] = [...receiver.findings, ...refusedOptions, ...checkSchemas(wanted, input)];
+      const sentinel = input.drain.sentinel === undefined ? null : parseName(input.drain.sentinel);
       const targetSchema = input.targetSchema ?? wanted[0]?.schema ?? 'public';
 
       const target = deps.target(place);
@@ -58,6 +62,7 @@ export function createPreflightActivities(deps: PreflightDeps) {
             receiver: { ...receiverAddress(receiver.advertisedUrl), path: [database ?? '', targetSchema] },
             outageMs: input.limits.outage,
             ...(cursor === null ? {} : { cursor: cursor.applied }),
+            ...(sentinel === null ? {} : { sentinel }),
             now: () => Date.now(),
           })),
         })),
@@ -73,6 +78,7 @@ export function createPreflightActivities(deps: PreflightDeps) {
                 run: place.run,
                 checkpointSchema: place.checkpointSchema,
                 enforcementOffWanted: input.apply.enforcement === 'auto',
+                sentinel: sentinel && targetOf(sentinel, input),
               }),
             );
       findings.push(...(answer?.findings ?? []));
@@ -85,6 +91,7 @@ export function createPreflightActivities(deps: PreflightDeps) {
         clusterId: source?.clusterId ?? '',
         tableIds: Object.fromEntries(tables.map((table) => [formatTableName(table.table), table.id])),
         searchAttributes: await deps.searchAttributes(),
+        sentinel: sentinel && answer?.sentinel ? { source: sentinel, target: answer.sentinel } : null,
       };
     },
   });

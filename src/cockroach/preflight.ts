@@ -1,18 +1,19 @@
 import type { ChangefeedOptions } from '../domain/changefeed-options.js';
 import { action, createFinding, onSource, type Finding } from '../domain/finding.js';
 import { hlcToMillis, type Hlc } from '../domain/hlc.js';
-import { formatTableName, type TableName } from '../domain/table.js';
+import type { TableName } from '../domain/table.js';
 import type { Cockroach } from './client.js';
 import { captureCursor } from './clock.js';
-import { CockroachError } from './errors.js';
 import { describeTables, readDatabase, type IntrospectedTable } from './introspect.js';
 import { findForeignFeeds } from './jobs.js';
 import { tryCreateChangefeed, tryRangefeed } from './preflight-changefeed.js';
 import { findHistoryProblems, tryCursor } from './preflight-history.js';
+import { trySelect } from './preflight-select.js';
+import { checkSentinel } from './preflight-sentinel.js';
 import { findTableProblems, missingTable } from './preflight-tables.js';
 import { hasAny, readSystemPrivileges, type SystemPrivileges } from './privileges.js';
 import { canProtectHistory, readGcTtls, readProtectionMaxAge } from './protection.js';
-import { quoteIdentifier, quoteTable } from './quoting.js';
+import { quoteIdentifier } from './quoting.js';
 
 export interface CockroachPreflight {
   readonly tables: readonly TableName[];
@@ -21,6 +22,8 @@ export interface CockroachPreflight {
   /** Cluster settings that the runbook will set, by name. */
   readonly settings: Readonly<Record<string, string>>;
   readonly stream: string;
+  /** Table of the drain's sentinel row; absent: there is none. */
+  readonly sentinel?: TableName;
   /** Where the changefeed will send. */
   readonly receiver: { readonly host: string; readonly port: number; readonly path: readonly string[] };
   /** How long an outage must be survivable, in milliseconds. */
@@ -56,7 +59,8 @@ export async function preflightCockroach(
     ...missing.map((name) => missingTable(name, database)),
     ...tables.flatMap(findTableProblems),
     ...findPrivilegeProblems(privileges, request.settings),
-    ...(await trySelect(cockroach, names, privileges.user)),
+    ...(await trySelect(cockroach, names, privileges.user, 'its rows cannot be compared')),
+    ...(request.sentinel ? await checkSentinel(cockroach, request.sentinel, { database, user: privileges.user }) : []),
     ...(await tryChangefeeds(cockroach, request, names, privileges.user)),
     ...(await findHistory(cockroach, request, { database, names, privileges })),
     ...(request.cursor === undefined ? [] : await tryCursor(cockroach, names, request.cursor)),
@@ -86,26 +90,6 @@ function findPrivilegeProblems(
       ? []
       : [lacks('MODIFYCLUSTERSETTING', `it may not set ${names.join(', ')}`)]),
   ];
-}
-
-async function trySelect(cockroach: Cockroach, names: readonly TableName[], user: string): Promise<readonly Finding[]> {
-  const findings: Finding[] = [];
-  for (const name of names) {
-    try {
-      await cockroach.query(`SELECT 1 FROM ${quoteTable(name)} LIMIT 1`);
-    } catch (cause) {
-      if (!(cause instanceof CockroachError) || cause.kind !== 'privilege') throw cause;
-      findings.push(
-        createFinding('blocking', 'privilege.select', {
-          object: formatTableName(name),
-          problem: `user ${user} may not read it, so its rows cannot be compared`,
-          found: cause.message,
-          remedy: onSource(`GRANT SELECT ON TABLE ${quoteTable(name)} TO ${quoteIdentifier(user)};`),
-        }),
-      );
-    }
-  }
-  return findings;
 }
 
 async function tryChangefeeds(

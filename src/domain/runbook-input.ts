@@ -59,6 +59,8 @@ const drain = z
       pollEvery: duration('2s'),
       /** Who stops it: the worker by its configured command, or a person who then signals `forwardStopped`. */
       stoppedBy: z.enum(['worker', 'person'], 'expected "worker" or "person"').default('person'),
+      /** A table that forward replication carries: a row written there on the old database must come to CockroachDB before it counts as drained. */
+      sentinel: tableName.optional(),
       /** After so long without being drained an incident starts. */
       limit: duration('1h'),
     },
@@ -182,5 +184,10 @@ export function parseRunbookInput(raw: unknown): ParsedInput {
   const twice = result.data.tables.find((name, index) => result.data.tables.indexOf(name) !== index);
   if (twice !== undefined)
     return { ok: false, problems: [{ field: 'tables', message: `found "${twice}" twice: name each table once` }] };
+  const { sentinel } = result.data.drain;
+  if (sentinel !== undefined && result.data.tables.includes(sentinel)) {
+    const message = `found "${sentinel}", which is among tables: name a table of its own`;
+    return { ok: false, problems: [{ field: 'drain.sentinel', message }] };
+  }
   return { ok: true, input: result.data };
 }

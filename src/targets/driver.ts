@@ -10,6 +10,8 @@ export interface TargetWish {
   readonly run: string;
   readonly checkpointSchema: string;
   readonly enforcementOffWanted: boolean;
+  /** Table of the drain's sentinel row; null: there is none. */
+  readonly sentinel: TableName | null;
 }
 
 export interface TargetAnswer {
@@ -17,6 +19,8 @@ export interface TargetAnswer {
   /** The target's own spelling of each table, in the order wished, parents before children; missing ones are left out. */
   readonly order: readonly TableName[];
   readonly enforcementOff: boolean;
+  /** The target's own spelling of the sentinel's table; null: none, or missing. */
+  readonly sentinel: TableName | null;
 }
 
 /** What aligning the sequences has done, and what it could not. A line each, without row values but the sequence's own. */
@@ -39,5 +43,9 @@ export interface TargetDriver {
   planComparison(
     tables: readonly { readonly source: SourceTable; readonly target: TableName }[],
   ): Promise<readonly ComparedTable[]>;
+  /** Writes the drain's sentinel row; idempotent by its id. */
+  writeSentinel(table: TableName, id: string): Promise<void>;
+  /** @returns whether it was there */
+  eraseSentinel(table: TableName, id: string): Promise<boolean>;
   alignSequences(tables: readonly TableName[]): Promise<SequencesAnswer>;
 }

@@ -33,7 +33,7 @@ export async function failback(raw: unknown): Promise<Ending> {
   try {
     return await scope.run(async () => {
       const facts = await preflightOrRefuse(runbook);
-      await drain(runbook);
+      await drain(runbook, facts);
       await prepare(runbook, facts);
       await captureCursor(runbook, facts);
       const stream = await startStream(runbook, facts);

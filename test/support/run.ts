@@ -68,6 +68,8 @@ const LONG_MS = 180_000;
 
 export interface RunStackOptions extends StackOptions {
   readonly password?: string;
+  /** Connections of the worker beside `source` and `target`. */
+  readonly connections?: Readonly<Record<string, string>>;
   /** What stands between the worker and each database, and between CockroachDB and the receiver: given the port behind it, answers with its own. */
   readonly between?: Partial<Record<'source' | 'target' | 'receiver', (port: number) => Promise<number>>>;
 }
@@ -112,6 +114,7 @@ export async function startRunStack(options: RunStackOptions = {}): Promise<RunS
       receiverPort,
       advertisedPort: (await between.receiver?.(receiverPort)) ?? receiverPort,
       connections: {
+        ...options.connections,
         source: await through('source', sourceGate),
         target: await through('target', targetGate, options.password),
       },

@@ -9,6 +9,7 @@ import { planComparison } from './comparison-plan.js';
 import { toTargetError } from './errors.js';
 import { describeTables } from './introspection.js';
 import { preflightPostgres } from './preflight.js';
+import { eraseSentinel, writeSentinel } from './sentinel.js';
 import { alignSequences } from './sequences.js';
 import { openPostgresApplySession } from './session.js';
 import { openPostgresSnapshot } from './snapshot.js';
@@ -44,18 +45,22 @@ export function createPostgresDriver(connectionString: string, run: string): Tar
       }),
     preflight: (wish) =>
       asking('checking the target', async (client) => {
-        const { findings, tables, enforcementOff } = await preflightPostgres(client, {
+        const { findings, tables, enforcementOff, sentinel } = await preflightPostgres(client, {
           tables: wish.tables,
           run: wish.run,
           streams: [wish.run],
           checkpointSchema: wish.checkpointSchema,
           connectionsNeeded: CONNECTIONS_OF_A_RUN,
           enforcementOffWanted: wish.enforcementOffWanted,
+          sentinel: wish.sentinel,
         });
-        return { findings, order: orderOf([...tables.values()].filter((table) => table !== null)), enforcementOff };
+        const order = orderOf([...tables.values()].filter((table) => table !== null));
+        return { findings, order, enforcementOff, sentinel };
       }),
     openStore: (checkpointSchema) => openPostgresCheckpointStore(connection, checkpointSchema),
     openApplySession: (options) => openPostgresApplySession({ ...options, connectionString }),
+    writeSentinel: (table, id) => asking('writing the sentinel row', (client) => writeSentinel(client, table, id)),
+    eraseSentinel: (table, id) => asking('deleting the sentinel row', (client) => eraseSentinel(client, table, id)),
     alignSequences: (tables) =>
       asking('setting sequences', async (client) => describe(await alignSequences(client, tables))),
     openSnapshot: (checkpointSchema) => openPostgresSnapshot(connection, checkpointSchema),

@@ -1,7 +1,7 @@
 import { escapeIdentifier } from 'pg';
 import type pg from 'pg';
 import { action, createFinding, onTarget, type Finding } from '../../domain/finding.js';
-import { formatTableName } from '../../domain/table.js';
+import { formatTableName, type TableName } from '../../domain/table.js';
 import { targetColumn, type MappedTable } from './mapped-table.js';
 import { quoteColumns, quoteTable } from './names.js';
 import { attempt } from './transaction.js';
@@ -26,18 +26,28 @@ export function replicationRoleRefused(role: string): Finding {
 
 /** Tries each kind of statement that applies rows, one by one, without touching a row or firing a trigger. */
 export async function checkPrivileges(client: pg.Client, table: MappedTable, role: string): Promise<Finding[]> {
-  const name = quoteTable(table.target.name);
+  return tryStatements(client, table.target.name, role, statements(table));
+}
+
+/** Tries statements on one table, each under the privilege that it needs. */
+export async function tryStatements(
+  client: pg.Client,
+  table: TableName,
+  role: string,
+  statements: readonly (readonly [privilege: string, statement: string])[],
+): Promise<Finding[]> {
+  const name = quoteTable(table);
   const grantee = escapeIdentifier(role);
-  const { rows } = await client.query<{ usable: boolean }>(MAY_USE_SCHEMA, [table.target.name.schema]);
+  const { rows } = await client.query<{ usable: boolean }>(MAY_USE_SCHEMA, [table.schema]);
   if (!rows[0]?.usable) return [schemaDenied(table, role)];
   const findings: Finding[] = [];
-  for (const [privilege, statement] of statements(table)) {
+  for (const [privilege, statement] of statements) {
     const refused = await attempt(client, [`SET LOCAL row_security = on`, `EXPLAIN ${statement}`]);
     if (refused === null) continue;
     const denied = refused.code === DENIED;
     findings.push(
       createFinding('blocking', denied ? `privilege.${privilege.toLowerCase()}` : 'table.refuses', {
-        object: formatTableName(table.target.name),
+        object: formatTableName(table),
         problem: denied ? `the role ${role} may not ${privilege}` : `it refuses to ${privilege}`,
         found: `${refused.message} (${refused.code})`,
         remedy: denied
@@ -52,8 +62,7 @@ export async function checkPrivileges(client: pg.Client, table: MappedTable, rol
 /** $1 = schema */
 const MAY_USE_SCHEMA = `SELECT has_schema_privilege(n.oid, 'USAGE') AS usable FROM pg_namespace n WHERE n.nspname = $1`;
 
-function schemaDenied(table: MappedTable, role: string): Finding {
-  const { schema } = table.target.name;
+function schemaDenied({ schema }: TableName, role: string): Finding {
   return createFinding('blocking', 'privilege.usage', {
     object: `schema ${schema}`,
     problem: `the role ${role} may not use it`,

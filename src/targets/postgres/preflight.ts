@@ -9,6 +9,7 @@ import { checkColumns } from './preflight-columns.js';
 import { checkEnforcementMayBeOff, checkForeignKeys } from './preflight-foreign-keys.js';
 import { checkKeys } from './preflight-keys.js';
 import { checkPrivileges, mayUseReplicationRole, replicationRoleRefused } from './preflight-privileges.js';
+import { checkSentinel } from './preflight-sentinel.js';
 import { checkServer } from './preflight-server.js';
 import { checkTable, missingTable } from './preflight-tables.js';
 import type { TargetTable } from './table-shape.js';
@@ -23,6 +24,8 @@ export interface TargetPlan {
   readonly connectionsNeeded: number;
   /** The plan asks to apply with triggers and foreign keys off where that is allowed. */
   readonly enforcementOffWanted: boolean;
+  /** Table of the drain's sentinel row; null: there is none. */
+  readonly sentinel: TableName | null;
 }
 
 export interface TargetPreflight {
@@ -32,6 +35,8 @@ export interface TargetPreflight {
   readonly tables: ReadonlyMap<string, TargetTable | null>;
   /** Wanted, allowed to the role, and safe for these tables (protocol rule 25). */
   readonly enforcementOff: boolean;
+  /** The sentinel's table under its own spelling; null: none, or missing. */
+  readonly sentinel: TableName | null;
 }
 
 /**
@@ -55,9 +60,12 @@ export async function preflightPostgres(client: pg.Client, plan: TargetPlan): Pr
   const privileges: Finding[] = [];
   for (const table of mapped.filter(isTable)) privileges.push(...(await checkPrivileges(client, table, server.role)));
 
+  const sentinel = plan.sentinel === null ? null : await checkSentinel(client, plan.sentinel, server.role);
+
   return {
     tables,
     enforcementOff,
+    sentinel: sentinel?.table ?? null,
     findings: [
       ...server.findings,
       ...plan.tables
@@ -66,6 +74,7 @@ export async function preflightPostgres(client: pg.Client, plan: TargetPlan): Pr
       ...mapped.flatMap((table) => checkTable(table, { role: server.role, enforcementOff })),
       ...mapped.filter(isTable).flatMap((table) => [...checkKeys(table), ...checkColumns(table)]),
       ...privileges,
+      ...(sentinel?.findings ?? []),
       ...(plan.enforcementOffWanted && !allowed ? [replicationRoleRefused(server.role)] : []),
       ...obstacles,
       ...checkForeignKeys(mapped, enforcementOff),

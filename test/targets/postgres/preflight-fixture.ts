@@ -41,6 +41,7 @@ export async function startPreflightBench(settings: Record<string, string> = {})
           checkpointSchema: '_failback',
           connectionsNeeded: 4,
           enforcementOffWanted: true,
+          sentinel: null,
           ...more,
         });
       } finally {
