@@ -2,11 +2,12 @@ import type { Cockroach } from '../cockroach/client.js';
 import { describeTables } from '../cockroach/introspect.js';
 import type { Access } from '../activities/access.js';
 import { withSource } from '../activities/access.js';
-import type { Comparison, ComparisonDeps } from '../activities/finish.js';
+import type { ComparisonDeps } from '../activities/finish.js';
 import { parseHlc } from '../domain/hlc.js';
 import { formatTableName } from '../domain/table.js';
-import { compareTables, type TableComparison } from '../verify/compare-tables.js';
+import { compareTables } from '../verify/compare-tables.js';
 import { createSourceReader, SOURCE_TEXT_SETTINGS, type TextClient } from '../verify/source-reader.js';
+import { summarize } from '../verify/summary.js';
 
 /** Compares every row of both sides at one timestamp. */
 export function createComparison(access: Access): ComparisonDeps['compare'] {
@@ -47,7 +48,7 @@ export function createComparison(access: Access): ComparisonDeps['compare'] {
             onProgress(before + rowsOfTable);
           },
         });
-        return summarize(at, results);
+        return { at, ...summarize(results) };
       } finally {
         await snapshot.close();
       }
@@ -61,28 +62,5 @@ function asTextClient(source: Cockroach): TextClient {
       const rows = await source.query(text, values as (string | null)[]);
       return { rows: rows.map((row) => Object.values(row)) };
     },
-  };
-}
-
-function summarize(at: string, results: readonly TableComparison[]): Comparison {
-  const differing = (one: TableComparison): number => one.missing.total + one.different.total + one.extra.total;
-  const lines = results
-    .filter((one) => differing(one) > 0)
-    .map((one) => {
-      const parts = [
-        one.missing.total > 0 ? `${one.missing.total} missing on the target (keys ${one.missing.keys.join(' ')})` : '',
-        one.different.total > 0
-          ? `${one.different.total} different (${one.different.rows.map((row) => `key ${row.key}: ${row.columns.join(', ')}`).join('; ')})`
-          : '',
-        one.extra.total > 0 ? `${one.extra.total} only on the target (keys ${one.extra.keys.join(' ')})` : '',
-      ];
-      return `${one.table}: ${parts.filter(Boolean).join(', ')}`;
-    });
-  return {
-    at,
-    tables: results.length,
-    rows: results.reduce((sum, one) => sum + one.rows, 0),
-    differing: results.reduce((sum, one) => sum + differing(one), 0),
-    summary: lines.length === 0 ? 'both sides are equal' : lines.join('. '),
   };
 }
