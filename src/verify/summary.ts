@@ -1,4 +1,4 @@
-import type { TableComparison } from './compare-tables.js';
+import { countDiffering, type TableComparison } from './compare-tables.js';
 
 /** A status and a history have limits: what differs everywhere is not listed table by table. */
 const TABLES_LISTED = 20;
@@ -11,9 +11,8 @@ export function summarize(results: readonly TableComparison[]): {
   readonly differing: number;
   readonly summary: string;
 } {
-  const differing = (one: TableComparison): number => one.missing.total + one.different.total + one.extra.total;
   const lines = results
-    .filter((one) => differing(one) > 0)
+    .filter((one) => countDiffering(one) > 0)
     .map((one) => {
       const parts = [
         one.missing.total > 0 ? `${one.missing.total} missing on the target (keys ${one.missing.keys.join(' ')})` : '',
@@ -27,7 +26,7 @@ export function summarize(results: readonly TableComparison[]): {
   return {
     tables: results.length,
     rows: results.reduce((sum, one) => sum + one.rows, 0),
-    differing: results.reduce((sum, one) => sum + differing(one), 0),
+    differing: results.reduce((sum, one) => sum + countDiffering(one), 0),
     summary: lines.length === 0 ? 'both sides are equal' : shorten(lines).join('. '),
   };
 }
