@@ -91,6 +91,17 @@ describe('faults of the SQL front', () => {
     await sql.query('SHOW CHANGEFEED JOBS');
   });
 
+  it('a statement with parameters fails as it was asked to', async () => {
+    const fault = { pattern: 'the third', sqlstate: '40001', message: 'restart transaction' };
+    await simulator.control.fault('statement_error', fault);
+    const statement = `SELECT $1::int8 AS the_first, $2::interval, $3::text AS "the third"`;
+    await assert.rejects(sql.query(statement, ['1', '1 second', 'x']), {
+      code: '40001',
+      message: 'restart transaction',
+    });
+    assert.equal((await sql.query(statement, ['1', '1 second', 'x'])).rowCount, 1);
+  });
+
   it('a licence can be missing', async () => {
     await simulator.control.fault('no_license');
     await assert.rejects(sql.query(create('unlicensed')), {
