@@ -1,5 +1,5 @@
 import { countOtherLiveChangefeeds } from '../cockroach/jobs.js';
-import { canProtectHistory, releaseProtection, rollProtection } from '../cockroach/protection.js';
+import { canProtectHistory, listProtections, releaseProtection, rollProtection } from '../cockroach/protection.js';
 import {
   applySettings,
   readSettings,
@@ -103,6 +103,9 @@ export function createPrepareActivities(access: Access) {
           ours: ours.find((one) => one.name === old.name)?.ours ?? old.value,
         }));
         const outcomes = await restoreSettings(source, entries, { otherLiveChangefeeds });
+        // Tried again, and in the end left to a person by name: what failed must not pass for done.
+        const failed = outcomes.find(({ outcome }) => outcome === 'failed');
+        if (failed) throw failed.error;
         return outcomes.map(({ name, outcome, reason }) => `${name} ${outcome}: ${reason}`).join('; ');
       });
     },
@@ -128,7 +131,7 @@ export function createPrepareActivities(access: Access) {
           const made = await rollProtection(source, current && { jobId: current.jobId, at: parseHlc(current.at) }, {
             at: from,
             forSeconds: Math.ceil(forMs / 1_000),
-            description: `failback ${place.run}`,
+            description: protectionOf(place),
           });
           await rememberRun(store, place.run, 'prepare', { protection: { jobId: made.jobId, at: formatHlc(made.at) } });
           return { jobId: made.jobId, from: formatHlc(made.at) };
@@ -137,14 +140,18 @@ export function createPrepareActivities(access: Access) {
     },
 
     async releaseHistory({ place }: { place: Place }): Promise<string | null> {
-      const protection = await withStore(
+      const remembered = await withStore(
         access,
         place,
         async (store) => (await recallRun(store, place.run))?.protection ?? null,
       );
-      if (protection === null) return null;
-      await withSource(access, place, (source) => releaseProtection(source, protection.jobId));
-      return `the protection of history (job ${protection.jobId}) is released`;
+      return withSource(access, place, async (source) => {
+        // One whose answer was lost is known by its description only.
+        const found = await listProtections(source, protectionOf(place));
+        const jobs = [...new Set([...(remembered === null ? [] : [remembered.jobId]), ...found])];
+        for (const jobId of jobs) await releaseProtection(source, jobId);
+        return jobs.length === 0 ? null : `the protection of history (job ${jobs.join(', ')}) is released`;
+      });
     },
 
     /** Removes this run's rows; tables and schema only when nobody else has a row there (protocol rule 34). */
@@ -154,3 +161,6 @@ export function createPrepareActivities(access: Access) {
     },
   });
 }
+
+/** The description by which the run's protection of history is known. */
+const protectionOf = ({ run }: Place): string => `failback ${run}`;

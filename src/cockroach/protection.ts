@@ -3,7 +3,7 @@ import { formatTableName, type TableName } from '../domain/table.js';
 import type { Cockroach, TextRow } from './client.js';
 import { CockroachError } from './errors.js';
 import { quoteTable } from './quoting.js';
-import { onlyValue } from './rows.js';
+import { onlyValue, valueOf } from './rows.js';
 import { readSetting } from './settings.js';
 
 /** A protection of history from garbage collection: a job of CockroachDB's that keeps everything after a timestamp. */
@@ -33,6 +33,18 @@ export async function protectHistory(
 ): Promise<HistoryProtection> {
   const rows = await cockroach.query(PROTECT, [formatHlc(at), `${forSeconds} seconds`, description]);
   return { jobId: onlyValue(rows, 'job_id'), at };
+}
+
+/** $1 = description as CockroachDB gives it to the job, $2 = description as it was asked for. */
+const LIVE_PROTECTIONS = `
+  SELECT job_id FROM [SHOW JOBS]
+  WHERE job_type = 'HISTORY RETENTION' AND description IN ($1, $2) AND status NOT IN ('canceled', 'failed', 'succeeded')
+  ORDER BY job_id`;
+
+/** Job ids of the protections of this very description that have not ended. @throws CockroachError */
+export async function listProtections(cockroach: Cockroach, description: string): Promise<readonly string[]> {
+  const rows = await cockroach.query(LIVE_PROTECTIONS, [`History Retention for ${description}`, description]);
+  return rows.map((row) => valueOf(row, 'job_id'));
 }
 
 /** Ends a protection; one that is gone already is fine. @throws CockroachError */

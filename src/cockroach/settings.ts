@@ -26,9 +26,11 @@ export interface AppliedSetting {
 
 export interface RestoredSetting {
   readonly name: string;
-  readonly outcome: 'restored' | 'left';
+  readonly outcome: 'restored' | 'left' | 'failed';
   /** Why it was left; what it is now. */
   readonly reason: string;
+  /** Why it is not restored yet: what came of the statement. */
+  readonly error?: unknown;
 }
 
 /** Without it every changefeed of the cluster stops. */
@@ -65,7 +67,7 @@ export async function applySettings(
 /**
  * Puts settings back, in reverse. One is restored only if it is still what we set and no other live changefeed needs it (protocol rule 35); each is
  * tried even when one before it failed.
- * @returns what was restored, and what was left with its reason
+ * @returns what was restored, what was left with its reason, and what failed with its error
  */
 export async function restoreSettings(
   cockroach: Cockroach,
@@ -77,8 +79,13 @@ export async function restoreSettings(
     const { name } = entry.old;
     try {
       outcomes.push(await restoreSetting(cockroach, entry, otherLiveChangefeeds));
-    } catch (cause) {
-      outcomes.push({ name, outcome: 'left', reason: cause instanceof Error ? cause.message : String(cause) });
+    } catch (error) {
+      outcomes.push({
+        name,
+        outcome: 'failed',
+        reason: error instanceof Error ? error.message : String(error),
+        error,
+      });
     }
   }
   return outcomes;

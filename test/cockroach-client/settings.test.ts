@@ -5,6 +5,7 @@ import { CockroachError } from '../../src/cockroach/errors.js';
 import { observeJob } from '../../src/cockroach/jobs.js';
 import {
   canProtectHistory,
+  listProtections,
   protectHistory,
   readGcTtls,
   readProtectionMaxAge,
@@ -122,9 +123,10 @@ test('each setting is tried although the one before it failed', async () => {
   const restored = await restoreSettings(live.cockroach, entries, ALONE);
   assert.deepEqual(
     restored.map(({ outcome }) => outcome),
-    ['left', 'restored'],
+    ['failed', 'restored'],
   );
-  assert.match(restored[0]?.reason ?? '', /not now/);
+  assert.ok(restored[0]?.error instanceof CockroachError, 'it is told apart from what was left for a reason');
+  assert.match(restored[0].reason, /not now/);
   await live.simulator.control.clearFaults();
   await restoreSettings(live.cockroach, entries, ALONE);
   assert.equal(await show(TARGET), '00:00:03');
@@ -175,6 +177,23 @@ test('a protection rolls forward: the new one is there before the old one goes (
   assert.equal(await status(first.jobId), 'running');
   const second = await rollProtection(live.cockroach, first, await next());
   assert.deepEqual([await status(first.jobId), await status(second.jobId)], ['canceled', 'running']);
+});
+
+test('protections are found by their description, and only while they live', async () => {
+  const protect = async (description: string) => {
+    const at = await captureCursor(live.cockroach);
+    return (await protectHistory(live.cockroach, { at, forSeconds: 60, description })).jobId;
+  };
+  const [told, untold, other] = [
+    await protect('failback a'),
+    await protect('failback a'),
+    await protect('failback ab'),
+  ];
+  const found = () => listProtections(live.cockroach, 'failback a');
+  assert.deepEqual(await found(), [told, untold]);
+  await releaseProtection(live.cockroach, told);
+  assert.deepEqual(await found(), [untold]);
+  assert.deepEqual(await listProtections(live.cockroach, 'failback ab'), [other]);
 });
 
 test('gc.ttlseconds of a table, inherited and its own', async () => {
