@@ -7,6 +7,7 @@ import { TargetUnavailableError } from '../targets/failures.js';
 import type { ApplySession, StreamHold } from '../targets/target.js';
 import { restAfter } from './backoff.js';
 import type { Bell } from './bell.js';
+import { closeAfterGrace } from './cut-off.js';
 import { runApplyLoop, type ApplyLoopOptions } from './loop.js';
 import type { ApplyIncident } from './progress.js';
 
@@ -88,7 +89,12 @@ async function takeOver(options: AttemptOptions, renew: boolean): Promise<Taken 
     let session: ApplySession | null = null;
     try {
       session = await options.openSession();
-      return await takeOverWith(session, options, renew);
+      const closeWhenCut = closeAfterGrace(session, options);
+      try {
+        return await takeOverWith(session, options, renew);
+      } finally {
+        closeWhenCut();
+      }
     } catch (error) {
       if (!(error instanceof TargetUnavailableError)) throw error;
       await session?.close();

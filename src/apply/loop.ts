@@ -11,6 +11,7 @@ import {
 import type { ApplySession } from '../targets/target.js';
 import { restAfter, type TroubleOptions } from './backoff.js';
 import type { Bell } from './bell.js';
+import { closeAfterGrace } from './cut-off.js';
 import { addWindow, NO_PROGRESS, type ApplyProgress } from './progress.js';
 import { planWindow } from './window.js';
 
@@ -154,18 +155,4 @@ function endOf(error: unknown, token: string, applied: Hlc | null): ApplyLoopEnd
  */
 function isTransient(error: unknown): error is TargetUnavailableError | FenceLostError {
   return error instanceof TargetUnavailableError || error instanceof FenceLostError;
-}
-
-/** Once the signal has aborted, the session is cut off after the grace time. Returns the end of that watch. */
-function closeAfterGrace(session: ApplySession, { signal, abortGraceMs }: ApplyLoopOptions): () => void {
-  let timer: NodeJS.Timeout | undefined;
-  const onAbort = (): void => {
-    timer = setTimeout(() => void session.close(), abortGraceMs);
-  };
-  if (signal.aborted) onAbort();
-  else signal.addEventListener('abort', onAbort);
-  return () => {
-    signal.removeEventListener('abort', onAbort);
-    clearTimeout(timer);
-  };
 }

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
-import type { AttemptOptions } from '../../src/apply/attempt.js';
+import type { AttemptOptions, AttemptOutcome } from '../../src/apply/attempt.js';
 import { formatHlc, type Hlc } from '../../src/domain/hlc.js';
 import type { Stage } from '../../src/staging/stage.js';
 import type { StreamHold } from '../../src/targets/target.js';
+import { startByteProxy } from '../support/byte-proxy.js';
 import { startPostgres, type Postgres } from '../support/postgres.js';
 import { until } from '../support/until.js';
+import { openPostgresApplySession } from '../../src/targets/postgres/session.js';
 import { at, planOf } from '../targets/postgres/apply-fixture.js';
 import { createAttemptFixture, FINGERPRINT, sessionWith, survivor, type AttemptFixture } from './attempt-fixture.js';
 
@@ -267,3 +269,24 @@ test('at its stop the target rests exactly there, while what the source has afte
   await until('it goes on', () => attempt.applied() === at(10));
   assert.equal(await fixture.ids(), '1,2,3,4');
 });
+
+for (const statement of ['SET token = $2', 'SET stage_id = $3']) {
+  test(`aborted while the target says nothing to ${statement}: it is cut off after the grace time`, async (t) => {
+    // First, so that it is closed first: what hangs on it then ends.
+    const proxy = await startByteProxy(t, postgres.port);
+    const fixture = await createAttemptFixture(t, postgres);
+    const stage = await fixture.stageOf('a');
+    const frozen = proxy.arm('to-server', statement, 'pause');
+    const connectionString = `postgresql://postgres@127.0.0.1:${proxy.port}/${fixture.database}`;
+    const attempt = fixture.start(stage, {
+      abortGraceMs: 300,
+      openSession: () => openPostgresApplySession(fixture.options({ connectionString })),
+    });
+    await until('the takeover is frozen', frozen);
+    let end: AttemptOutcome | undefined;
+    void attempt.abort().then((outcome) => (end = outcome));
+    await until('its end', () => end, { timeoutMs: 4_000 });
+    assert.deepEqual(end, { ended: 'aborted' });
+    assert.deepEqual(attempt.intake, [], 'it never listened');
+  });
+}
