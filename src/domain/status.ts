@@ -16,6 +16,8 @@ export interface MessageRecord {
 export interface StreamStatus {
   readonly stream: string;
   readonly host: string | null;
+  /** A request of our own has reached the attempt that serves, through the URL that CockroachDB is given. */
+  readonly reached?: boolean;
   readonly jobId: string | null;
   readonly jobStatus: string | null;
   readonly incarnation: number;

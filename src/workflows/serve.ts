@@ -36,7 +36,7 @@ export async function serve(state: StreamState): Promise<void> {
 /** Serves one word of the attempt; a later one says that it has bound a new incarnation by itself. */
 async function whileItHolds(state: StreamState, word: ListeningWord): Promise<'renew' | 'over'> {
   const { attempt, status } = state;
-  Object.assign(status, { host: word.host, incarnation: word.incarnation, applied: word.applied });
+  Object.assign(status, { host: word.host, reached: false, incarnation: word.incarnation, applied: word.applied });
   if (!word.stageKept) status.delivered = null;
   state.renew = false;
   await state.say();
@@ -79,6 +79,8 @@ async function keep(state: StreamState, word: ListeningWord): Promise<void> {
       stream: args.run,
     }),
   );
+  status.reached = true;
+  await state.say();
   await condition(() => !state.paused);
   await ensureJob(state, word);
 

@@ -68,7 +68,7 @@ export async function startStream(runbook: Runbook, facts: Facts): Promise<Strea
       await child.result().catch(() => undefined);
     },
   };
-  await condition(() => desk.status.stream?.host !== null && desk.status.stream !== null);
+  await condition(() => desk.status.stream?.reached === true);
   desk.enter('changefeed');
   await condition(() => desk.status.stream?.delivered !== null && desk.status.stream !== null);
   return started;
