@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Ending } from '../../src/domain/status.js';
 import { dumpBoth, liveJobs } from '../support/dumps.js';
 import { startRunStack, type Run, type RunStack } from '../support/run.js';
@@ -59,13 +58,13 @@ test('in drain: nothing was written', async () => {
   assert.match(ending.howToRestartForwardReplication, /from where it was stopped/);
 });
 
-/** A statement of CockroachDB's that is made to fail holds the run in the phase that needs it. */
-const HELD: readonly (readonly [phase: 'prepare' | 'changefeed', pattern: string])[] = [
-  ['prepare', 'SET CLUSTER SETTING kv\\.closed'],
-  ['prepare', 'protect_mvcc_history\\('],
-  ['changefeed', '^CREATE CHANGEFEED'],
+/** A statement of CockroachDB's that is made to fail holds the run in the phase, and the activity, that needs it. */
+const HELD: readonly (readonly [phase: 'prepare' | 'changefeed', activity: string, pattern: string])[] = [
+  ['prepare', 'applyClusterSettings', 'SET CLUSTER SETTING kv\\.closed'],
+  ['prepare', 'protectHistory', 'protect_mvcc_history\\('],
+  ['changefeed', 'ensureChangefeed', '^CREATE CHANGEFEED'],
 ];
-for (const [phase, pattern] of HELD) {
+for (const [phase, activity, pattern] of HELD) {
   test(`in ${phase}, held at ${pattern}`, async () => {
     const run = await at.start(`held-${phase}`, 'items', { limits: { createChangefeed: '5s' } });
     await run.awaitPhase('drain');
@@ -76,8 +75,7 @@ for (const [phase, pattern] of HELD) {
       times: 1_000,
     });
     await run.signal('forwardStopped');
-    await run.awaitPhase(phase);
-    await delay(1_500);
+    assert.match(await run.awaitFailed(activity, 1), /injected/);
     await run.signal('rollback');
     const ending = await rolledBack(run);
     assert.match(ending.summary, new RegExp(`in phase ${phase}`));
@@ -95,9 +93,15 @@ test('in cursor, before its row is there', async (t) => {
   await at.target.query('BEGIN; LOCK TABLE _failback.checkpoint IN EXCLUSIVE MODE');
   t.after(async () => at.target.query('ROLLBACK'));
   await at.stack.cockroach.control.clearFaults();
-  await run.awaitPhase('cursor');
+  await until(
+    'the row waits for the lock',
+    async () =>
+      (await at.target.query(`SELECT FROM pg_locks WHERE relation = '_failback.checkpoint'::regclass AND NOT granted`))
+        .rowCount,
+    LONG,
+  );
   await run.signal('rollback');
-  await delay(1_000);
+  await run.awaitCancelling('insertCheckpoint');
   await at.target.query('ROLLBACK');
   const ending = await rolledBack(run);
   assert.match(ending.summary, /in phase cursor/);
@@ -111,8 +115,18 @@ test('when CREATE CHANGEFEED commits late, after its client was cut', async () =
   await run.awaitPhase('changefeed');
   await run.signal('rollback');
   await rolledBack(run);
-  await delay(4_000);
-  assert.deepEqual(await liveJobs(at.source), [], 'and none turns up afterwards');
+  // One CREATE was sent: once its job is there, nothing can turn up any more.
+  const jobs = await until(
+    'its job',
+    async () => {
+      const { rows } = await at.source.query<{ status: string }>(
+        `SELECT status FROM [SHOW CHANGEFEED JOBS] WHERE sink_uri LIKE '%failback_stream=late-create%'`,
+      );
+      return rows.length > 0 && rows;
+    },
+    LONG,
+  );
+  assert.deepEqual(jobs, [{ status: 'canceled' }]);
 });
 
 test('in replicate: the applied rows stay', async () => {
@@ -146,16 +160,17 @@ test('in finish, at its gate', async () => {
   assert.equal(await at.rowsOnTarget('items'), 1);
 });
 
-for (const side of ['source', 'target'] as const) {
-  test(`with the ${side} away for some seconds`, async () => {
+/** Which undo needs that side first. */
+const FIRST_UNDO = { source: 'cancelChangefeeds', target: 'readCheckpoint' } as const;
+for (const [side, firstUndo] of Object.entries(FIRST_UNDO) as ['source' | 'target', string][]) {
+  test(`with the ${side} away while it is undone`, async () => {
     const run = await at.start(`away-${side}`, 'items');
     await run.replicating();
     await replicateRow(1);
     const gate = side === 'source' ? at.sourceGate : at.targetGate;
     await gate.shut();
     await run.signal('rollback');
-    await run.awaitPhase('rollback');
-    await delay(4_000);
+    await run.awaitFailed(firstUndo, 2);
     await gate.open();
     await rolledBack(run);
     assert.equal(await at.rowsOnTarget('items'), 1);

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { readFileSync } from 'node:fs';
 import { Client, Connection, WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
+import proto, { type temporal } from '@temporalio/proto';
 import pg from 'pg';
 import { freePort } from '../../demo/parts/free-port.js';
 import { startStack, type Stack, type StackOptions } from '../../demo/parts/stack.js';
@@ -20,10 +21,20 @@ export const SETTINGS = {
 } as const;
 export type Input = Readonly<Record<string, unknown>>;
 
+/** An activity that is under way, or waits for its next try. */
+export type PendingActivity = temporal.api.workflow.v1.IPendingActivityInfo;
+const { PENDING_ACTIVITY_STATE_CANCEL_REQUESTED } = proto.temporal.api.enums.v1.PendingActivityState;
+
 /** A run under test, by its workflow id. */
 export interface Run {
   readonly id: string;
   readonly handle: WorkflowHandle;
+  /** The activity of that name, of the run or of its stream. */
+  pending(activity: string): Promise<PendingActivity | undefined>;
+  /** Waits until that activity has been tried so often in vain; answers with the words of the last try. */
+  awaitFailed(activity: string, times: number): Promise<string>;
+  /** Waits until that activity, which is under way, has been told to end. */
+  awaitCancelling(activity: string): Promise<void>;
   status(): Promise<RunbookStatus>;
   awaitPhase(phase: Phase, timeoutMs?: number): Promise<RunbookStatus>;
   /** Says that forward replication is stopped, and awaits the phase replicate. */
@@ -70,6 +81,8 @@ export interface RunStackOptions extends StackOptions {
   readonly password?: string;
   /** Connections of the worker beside `source` and `target`. */
   readonly connections?: Readonly<Record<string, string>>;
+  /** Further settings of the worker. */
+  readonly env?: Readonly<Record<string, string>>;
   /** What stands between the worker and each database, and between CockroachDB and the receiver: given the port behind it, answers with its own. */
   readonly between?: Partial<Record<'source' | 'target' | 'receiver', (port: number) => Promise<number>>>;
 }
@@ -113,6 +126,7 @@ export async function startRunStack(options: RunStackOptions = {}): Promise<RunS
       metricsPort,
       receiverPort,
       advertisedPort: (await between.receiver?.(receiverPort)) ?? receiverPort,
+      env: options.env ?? {},
       connections: {
         ...options.connections,
         source: await through('source', sourceGate),
@@ -196,9 +210,37 @@ function openRun(client: Client, id: string): Run {
       clearTimeout(timer);
     }
   };
+  const pending = async (activity: string): Promise<PendingActivity | undefined> => {
+    // The stream may not have begun, and be over before the run.
+    const described = await Promise.allSettled(
+      [id, `${id}/stream`].map((workflowId) => client.workflow.getHandle(workflowId).describe()),
+    );
+    return described
+      .flatMap((one) => (one.status === 'fulfilled' ? (one.value.raw.pendingActivities ?? []) : []))
+      .find(({ activityType }) => activityType?.name === activity);
+  };
   return {
     id,
     handle,
+    pending,
+    async awaitFailed(activity, times) {
+      const tried = await until(
+        `${activity} of run ${id} has failed ${times} times`,
+        async () => {
+          const found = await pending(activity);
+          return (found?.attempt ?? 0) > times && found;
+        },
+        { timeoutMs: LONG_MS, everyMs: 100 },
+      );
+      return tried.lastFailure?.message ?? '';
+    },
+    async awaitCancelling(activity) {
+      await until(
+        `${activity} of run ${id} is told to end`,
+        async () => (await pending(activity))?.state === PENDING_ACTIVITY_STATE_CANCEL_REQUESTED,
+        { timeoutMs: LONG_MS, everyMs: 100 },
+      );
+    },
     status,
     awaitPhase,
     async replicating() {

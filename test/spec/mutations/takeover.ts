@@ -39,6 +39,13 @@ export const TAKEOVER_MUTATIONS = [
       '\n    true\n',
       anew('behind the checkpoint'),
     ],
+    [
+      '38',
+      'an aborted takeover waits for a target that says nothing',
+      'const closeWhenCut = closeAfterGrace(session, options);',
+      'const closeWhenCut = (): void => undefined;',
+      'aborted while the target says nothing to SET token = $2: it is cut off after the grace time',
+    ],
     ['D', 'a stage of another plan is kept', 'bound.plan === plan &&', '', anew('bound under another plan')],
     [
       '15, D',

@@ -4,6 +4,7 @@ const FENCE_TEST = 'test/targets/postgres/fence.test.ts';
 const STORE_TEST = 'test/targets/postgres/checkpoint-store.test.ts';
 const PREFLIGHT_TEST = 'test/targets/postgres/preflight.test.ts';
 const ORDER_TEST = 'test/targets/postgres/apply-order.test.ts';
+const ROLLBACK_TEST = 'test/kill/rollback.test.ts';
 const SETTINGS_TEST = 'test/cockroach-client/settings.test.ts';
 const CHECKPOINT_ROW = 'src/targets/postgres/checkpoint-row.ts';
 
@@ -187,6 +188,13 @@ export const APPLY_RULES: readonly Rule[] = [
         'test/cockroach-client/jobs.test.ts',
         'cancelAll ends every incarnation, a paused one too, and is idempotent',
       ),
+      ...by(
+        ROLLBACK_TEST,
+        'in cursor, with its row there and nobody told',
+        'in receiver, with the token taken',
+        'its host never comes back, and another one’s worker undoes it',
+        'is named with what a person has to do, and everything else is undone',
+      ),
     ],
   },
   {
@@ -197,13 +205,17 @@ export const APPLY_RULES: readonly Rule[] = [
       at('src/workflows/phases/prepare.ts', 'const before = await step('),
       at('src/cockroach/settings.ts', 'if (now !== ours) return'),
       at('src/cockroach/settings.ts', 'NEEDED_BY_EVERY_CHANGEFEED.has(name) &&'),
+      at('src/activities/prepare.ts', 'if (failed) throw failed.error;'),
     ],
-    tests: by(
-      SETTINGS_TEST,
-      'settings are read before they are set, and come back exactly, defaults included (protocol rule 35)',
-      'what somebody has changed since is left alone (protocol rule 35)',
-      'rangefeeds stay on while another live changefeed needs them (protocol rule 35)',
-    ),
+    tests: [
+      ...by(
+        SETTINGS_TEST,
+        'settings are read before they are set, and come back exactly, defaults included (protocol rule 35)',
+        'what somebody has changed since is left alone (protocol rule 35)',
+        'rangefeeds stay on while another live changefeed needs them (protocol rule 35)',
+      ),
+      ...by(ROLLBACK_TEST, 'a setting that is not put back at once is put back by the next try'),
+    ],
   },
   {
     name: '37',
@@ -218,6 +230,7 @@ export const APPLY_RULES: readonly Rule[] = [
       'A stream has one owner in a process and a stage folder one process; an attempt is known by its token, in the workflow too.',
     kept: [
       at('src/activities/owners.ts', 'await previous.gone;'),
+      at('src/apply/attempt.ts', 'const closeWhenCut = closeAfterGrace(session, options);'),
       at('src/staging/lmdb/store.ts', 'if (owner && isOwnerAlive(owner)) throw'),
       at('src/workflows/stream.ts', 'if (word.token !== state.attempt.token) return;'),
     ],
@@ -225,6 +238,10 @@ export const APPLY_RULES: readonly Rule[] = [
       ...by(
         'test/spec/gaps.test.ts',
         'a second attempt in one process aborts the first and waits until it has let go (protocol rule 38)',
+      ),
+      ...by(
+        'test/apply/attempt.test.ts',
+        'aborted while the target says nothing to SET token = $2: it is cut off after the grace time',
       ),
       ...by(
         'test/receiver/durability.test.ts',

@@ -95,6 +95,7 @@ export const CHANGEFEED_RULES: readonly Rule[] = [
         'test/cockroach-client/preflight-pure.test.ts',
         'a TTL shorter than the promised outage blocks where history cannot be protected (protocol rule 4)',
       ),
+      ...by('test/kill/rollback.test.ts', 'in prepare, with history protected and nobody told by which job'),
     ],
     open: 'the incident "the stage is the only copy", when the checkpoint is older than half the TTL, is not raised yet',
   },
@@ -123,14 +124,22 @@ export const CHANGEFEED_RULES: readonly Rule[] = [
       at(ENSURE, 'if (higher)'),
       at('src/activities/changefeed.ts', 'if (await store.read(stream)) await store.setFeedWanted(stream, false);'),
     ],
-    tests: by(
-      JOBS_TEST,
-      'a changefeed is created once; asked again it is found',
-      'CREATE committed and its answer was dropped: the job is found, and one remains (protocol rule 6)',
-      'CREATE commits after the client gave up and after it was looked for: one job remains (protocol rule 6)',
-      'a higher incarnation is never cancelled, and nothing is created beside it (protocol rule 6)',
-    ),
-    open: 'that "no changefeed is wanted" is recorded before the jobs are cancelled has no test of its own',
+    tests: [
+      ...by(
+        JOBS_TEST,
+        'a changefeed is created once; asked again it is found',
+        'CREATE committed and its answer was dropped: the job is found, and one remains (protocol rule 6)',
+        'CREATE commits after the client gave up and after it was looked for: one job remains (protocol rule 6)',
+        'a higher incarnation is never cancelled, and nothing is created beside it (protocol rule 6)',
+      ),
+      ...by(
+        'test/kill/changefeed.test.ts',
+        'when CREATE CHANGEFEED commits and its answer is dropped, and the run goes on',
+        'when CREATE CHANGEFEED commits 10 s after its connection was cut, and the run goes on',
+        'when CREATE CHANGEFEED commits 10 s after the worker gave up, and the run goes on',
+      ),
+      ...by('test/kill/rollback.test.ts', 'killed at the very undo, between a cancelled job and the word of it'),
+    ],
   },
   {
     name: '8',
