@@ -19,16 +19,22 @@ export async function readTemporal(client: Client, workflowId: string): Promise<
 
 /** JSON with payloads and other bytes as text. */
 function decoded(value: unknown): string {
-  return JSON.stringify(value, (_, inner: unknown) => {
-    if (isPayload(inner)) {
-      try {
-        return defaultPayloadConverter.fromPayload<unknown>(inner);
-      } catch {
-        return Buffer.from(inner.data ?? []).toString();
-      }
+  return JSON.stringify(plain(value));
+}
+
+/** Before JSON.stringify, which would ask the messages for their own JSON: there payloads are base64. */
+function plain(value: unknown): unknown {
+  if (isPayload(value)) {
+    try {
+      return defaultPayloadConverter.fromPayload<unknown>(value);
+    } catch {
+      return Buffer.from(value.data ?? []).toString();
     }
-    return inner instanceof Uint8Array ? Buffer.from(inner).toString() : inner;
-  });
+  }
+  if (value instanceof Uint8Array) return Buffer.from(value).toString();
+  if (Array.isArray(value)) return value.map(plain);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, plain(inner)]));
 }
 
 function isPayload(value: unknown): value is Payload {
@@ -39,13 +45,14 @@ function isPayload(value: unknown): value is Payload {
 export function findCanaries(evidence: readonly Evidence[], canaries: Readonly<Record<string, string>>): string[] {
   return evidence.flatMap(({ place, text }) =>
     Object.entries(canaries)
-      .filter(([, canary]) =>
-        [canary, encodeURIComponent(canary), JSON.stringify(canary).slice(1, -1), ...base64Of(canary)].some((form) =>
-          text.includes(form),
-        ),
-      )
+      .filter(([, canary]) => formsOf(canary).some((form) => text.includes(form)))
       .map(([name]) => `${name} in ${place}`),
   );
+}
+
+function formsOf(canary: string): string[] {
+  const readable = [canary, encodeURIComponent(canary), JSON.stringify(canary).slice(1, -1)];
+  return [...readable, ...readable.flatMap(base64Of)];
 }
 
 /** The three ways in which a text can lie within base64, without the ends that depend on its neighbours. */
