@@ -12,8 +12,8 @@ before(async () => {
 });
 after(async () => at.stop());
 
-/** Longer than the heartbeat time-out, so that the attempt is given up by the server and another takes over. */
-const OUTAGE_MS = 20_000;
+/** Much longer than the heartbeat time-out, so that the attempt is given up by the server and another takes over. */
+const OUTAGE_MS = 60_000;
 
 test('while Temporal is down rows go on arriving, and afterwards the run goes on with one writer', async () => {
   const run = await at.start('outage', 'items');
