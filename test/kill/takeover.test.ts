@@ -83,15 +83,26 @@ suite('the worker is killed at the first start (protocol rule D)', () => {
 });
 
 suite('the worker is killed while a lost stage is replaced (protocol rules B and D)', () => {
-  const CANCEL: Point = {
-    title: 'with the next incarnation created and the one before it not yet cancelled',
-    arm: () => at.proxies.source.arm('to-server', 'CANCEL JOB', 'pause'),
-    async reached(run, was) {
-      assert.deepEqual(await at.incarnations(run), [was.incarnation, was.incarnation + 1]);
-      await at.killWorker();
+  /** Step 5, which only a stream that had a changefeed goes through. */
+  const LAST_POINTS: readonly Point[] = [
+    {
+      title: 'with the next incarnation created and the one before it not yet cancelled',
+      arm: () => at.proxies.source.arm('to-server', 'CANCEL JOB', 'pause'),
+      async reached(run, was) {
+        assert.deepEqual(await at.incarnations(run), [was.incarnation, was.incarnation + 1]);
+        await at.killWorker();
+      },
     },
-  };
-  for (const [number, { title, arm, reached }] of [...POINTS, CANCEL].entries()) {
+    {
+      title: 'with the one before it cancelled and its end not yet seen',
+      arm: () => at.proxies.source.arm('to-server', 'CANCEL JOB', 'hold-answer'),
+      async reached(run, was) {
+        await until('its end', async () => !(await at.incarnations(run)).includes(was.incarnation), PATIENCE);
+        await at.killWorker();
+      },
+    },
+  ];
+  for (const [number, { title, arm, reached }] of [...POINTS, ...LAST_POINTS].entries()) {
     test(`killed ${title}, the stage lost`, async () => {
       const { run, was } = await at.beginWithLostStage(`lost-${number}`);
       await at.insert(run, 3, 4);

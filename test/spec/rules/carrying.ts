@@ -71,6 +71,11 @@ export const CARRYING_RULES: readonly Rule[] = [
         FENCE_TEST,
         'an applier frozen before its COMMIT is ended by the takeover and harmless when it thaws (protocol rule 24)',
       ),
+      ...by(
+        'test/kill/zombies.test.ts',
+        'a worker frozen beyond its time-out and thawed again takes nothing back',
+        'two attempts in one process after an outage of Temporal: one goes on, and loses nothing',
+      ),
     ],
   },
   {
@@ -186,6 +191,7 @@ export const CARRYING_RULES: readonly Rule[] = [
         'with the row written and CREATE CHANGEFEED not sent',
         'between the commit of CREATE CHANGEFEED and its answer',
         'with the next incarnation created and the one before it not yet cancelled',
+        'with the one before it cancelled and its end not yet seen',
       ),
     ],
     open: 'steps 4 and 5 in the wrong order: no mutation shows that a test would see it',
