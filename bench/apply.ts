@@ -125,6 +125,7 @@ async function loop(): Promise<number> {
           idleInTransactionTimeoutMs: 60_000,
         }),
       limits: { rows: WINDOW, bytes: 64_000_000 },
+      source: { changed: () => null, firstOtherKey: () => Promise.resolve(null) },
       signal: new AbortController().signal,
       bell: createBell(),
       stopAt: () => end,

@@ -1,6 +1,7 @@
 import { Context } from '@temporalio/activity';
 import { ensureChangefeed } from '../cockroach/ensure-changefeed.js';
 import { CockroachError } from '../cockroach/errors.js';
+import { readOrigin } from '../cockroach/identity.js';
 import { cancelAll, cancelLower, pauseJob, resumeJob } from '../cockroach/job-control.js';
 import { findForeignFeeds, isWanted, listStreamJobs } from '../cockroach/jobs.js';
 import { buildSinkUrl } from '../cockroach/sink-url.js';
@@ -10,6 +11,7 @@ import { parseHlc } from '../domain/hlc.js';
 import type { Place } from '../domain/place.js';
 import { receiverAddress } from '../domain/receiver-address.js';
 import type { RunbookInput } from '../domain/runbook-input.js';
+import { findOriginChange, SourceChangedError } from '../domain/source-identity.js';
 import type { StreamPlan } from '../domain/table.js';
 import { withSource, withStore, type Access } from './access.js';
 import { CataloguedError, translate, translated } from './failure-translation.js';
@@ -51,10 +53,15 @@ export function createChangefeedActivities(access: Access, secrets: SinkSecrets)
       const signal = shutdownSignal(Context.current());
       const at = { ...receiverAddress(word.receiverUrl), path: [wish.targetDatabase, wish.targetSchema] };
       const { tls, token } = await secrets.read();
+      const tables = wish.plan.map((table) => table.source);
       await withStore(access, place, async (store) => {
         const row = await store.read(stream);
         if (row === null)
           throw new CataloguedError('Checkpoint.Missing', `the checkpoint row of stream ${stream} is gone`);
+        // The attempt looks too, but it begins also while the source cannot be asked; no changefeed is made on another one (protocol rule 9).
+        const now = await withSource(access, place, (source) => readOrigin(source, tables, { signal }));
+        const other = findOriginChange(row.origin, now);
+        if (other !== null) throw new SourceChangedError('Source.TableChanged', other);
         // Recorded before the jobs are cancelled: whoever comes late must not create one again (protocol rule 6).
         if (!row.feedWanted)
           throw new CataloguedError('Changefeed.Refused', `no changefeed is wanted for stream ${stream} any more`);
@@ -75,7 +82,7 @@ export function createChangefeedActivities(access: Access, secrets: SinkSecrets)
           {
             stream,
             incarnation: word.incarnation,
-            tables: wish.plan.map((table) => table.source),
+            tables,
             sinkUrl: buildSinkUrl({ ...at, stream, incarnation: word.incarnation, tls }),
             cursor: parseHlc(word.cursor),
             options: mergeChangefeedOptions(wish.options),

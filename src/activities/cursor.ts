@@ -2,6 +2,7 @@ import { captureCursor } from '../cockroach/clock.js';
 import { readClusterId } from '../cockroach/introspect.js';
 import { formatHlc, parseHlc } from '../domain/hlc.js';
 import type { Place } from '../domain/place.js';
+import { findOriginChange } from '../domain/source-identity.js';
 import { withSource, withStore, type Access } from './access.js';
 import { CataloguedError, translated } from './failure-translation.js';
 
@@ -30,7 +31,12 @@ export function createCursorActivities(access: Access) {
           cursor: parseHlc(cursor),
           origin: { clusterId, tableIds },
         });
-        assertSameOrigin(row.origin, { clusterId, tableIds });
+        const change = findOriginChange(row.origin, { clusterId, tableIds });
+        if (change !== null)
+          throw new CataloguedError(
+            'Checkpoint.Claimed',
+            `${change}: roll that run back and compare both sides, or choose another workflow id`,
+          );
         if (!row.feedWanted) await store.setFeedWanted(place.run, true);
         return { cursor: formatHlc(row.cursor), applied: formatHlc(row.applied) };
       });
@@ -41,24 +47,4 @@ export function createCursorActivities(access: Access) {
       return { applied: row === null ? null : formatHlc(row.applied) };
     },
   });
-}
-
-/** A row of another cluster or of other tables is not continued (protocol rule 9). */
-function assertSameOrigin(
-  there: { clusterId: string; tableIds: Readonly<Record<string, string>> },
-  now: { clusterId: string; tableIds: Readonly<Record<string, string>> },
-): void {
-  if (there.clusterId !== now.clusterId) {
-    throw new CataloguedError(
-      'Checkpoint.Claimed',
-      `the checkpoint row belongs to cluster ${there.clusterId}, and this is ${now.clusterId}: roll that run back, or choose another workflow id`,
-    );
-  }
-  const changed = Object.entries(now.tableIds).find(([table, id]) => there.tableIds[table] !== id);
-  if (changed) {
-    throw new CataloguedError(
-      'Checkpoint.Claimed',
-      `table ${changed[0]} had id ${there.tableIds[changed[0]] ?? 'none'} when the stream began and has ${changed[1]} now: it is another table; compare both sides and start a new run`,
-    );
-  }
 }

@@ -14,7 +14,9 @@ import type { Stage } from '../staging/stage.js';
 import type { Access } from './access.js';
 import { isCurrentAttempt } from './current-attempt.js';
 import { CataloguedError, translate, translated } from './failure-translation.js';
+import { createLateRowsAlarm } from './late-rows.js';
 import { createOwners } from './owners.js';
+import { watchSource } from './source-watch.js';
 import { watchStop } from './stop-watch.js';
 import { createWords } from './words.js';
 
@@ -67,7 +69,10 @@ export function createReceiveAndApply(access: Access, host: AttemptHost) {
       }
       const ownership = await owners.take(stream);
       const gone = new AbortController();
+      const over = new AbortController();
       const signal = AbortSignal.any([context.cancellationSignal, ownership.signal, gone.signal]);
+      /** What looks beside the attempt ends with it; its last words may still be on their way. */
+      const beside = AbortSignal.any([signal, over.signal]);
       const log = (message: string): void => {
         context.log.info(message);
       };
@@ -92,7 +97,18 @@ export function createReceiveAndApply(access: Access, host: AttemptHost) {
           context.heartbeat(figures);
           host.onFigures(figures, stream);
         });
-        const stop = watchStop(access, wish.place, stream, attempt.bell, signal, log);
+        const source = watchSource({
+          access,
+          place: wish.place,
+          stream,
+          plan: wish.plan,
+          bell: attempt.bell,
+          signal: beside,
+          log,
+        });
+        const changed = await source.begin();
+        if (changed !== null) return halted(changed);
+        const stop = watchStop(access, wish.place, stream, attempt.bell, beside, log);
         const outcome = await runAttempt({
           stage: held,
           stream,
@@ -107,6 +123,7 @@ export function createReceiveAndApply(access: Access, host: AttemptHost) {
           abortGraceMs: ABORT_GRACE_MS,
           retry: RETRY,
           log,
+          source,
           openSession: () =>
             access.target(wish.place).openApplySession({
               plan: wish.plan,
@@ -126,10 +143,8 @@ export function createReceiveAndApply(access: Access, host: AttemptHost) {
           onHold: (hold) => stop.report(attempt.token, hold),
         });
         switch (outcome.ended) {
-          case 'halted': {
-            const { type, message, remedy } = translate(outcome.error);
-            return { ended: 'halted', type, cause: message, remedy };
-          }
+          case 'halted':
+            return halted(outcome.error);
           case 'fenced':
             if (outcome.found === null)
               throw new CataloguedError(
@@ -143,6 +158,7 @@ export function createReceiveAndApply(access: Access, host: AttemptHost) {
             throw new CancelledFailure('the attempt was cancelled');
         }
       } finally {
+        over.abort();
         stopHeartbeat();
         await stage?.close();
         host.onFigures(null, stream);
@@ -150,6 +166,12 @@ export function createReceiveAndApply(access: Access, host: AttemptHost) {
       }
     },
   });
+}
+
+/** An end that waits for a person. */
+function halted(error: unknown): AttemptEnd {
+  const { type, message, remedy } = translate(error);
+  return { ended: 'halted', type, cause: message, remedy };
 }
 
 /** What one attempt keeps in mind: its figures, and what it has said already. */
@@ -201,13 +223,21 @@ function openAttempt(
     } satisfies TroubleWord);
   };
 
+  const lateRows = createLateRowsAlarm(
+    (cause) => say('trouble', { token, type: 'Changefeed.LateRows', cause } satisfies TroubleWord),
+    () => performance.now(),
+  );
+
   return {
     token,
     bell,
     onTrouble,
     startHeartbeat: (beat: (figures: AttemptProgress) => void): (() => void) => {
       beat(figures());
-      const timer = setInterval(() => beat(figures()), HEARTBEAT_EVERY_MS);
+      const timer = setInterval(() => {
+        beat(figures());
+        lateRows.tick();
+      }, HEARTBEAT_EVERY_MS);
       return () => clearInterval(timer);
     },
     listen: (incarnation: number): (() => void) => {
@@ -217,7 +247,8 @@ function openAttempt(
         plan: wish.plan,
         stage,
         committed: () => committed,
-        onAccepted: ({ resolved }) => {
+        onAccepted: ({ resolved, late }) => {
+          lateRows.count(late);
           if (resolved === null) return;
           bell.ring();
           if (delivered) return;

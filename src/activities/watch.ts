@@ -3,12 +3,14 @@ import { captureCursor } from '../cockroach/clock.js';
 import type { Cockroach } from '../cockroach/client.js';
 import { settleJobs } from '../cockroach/ensure-changefeed.js';
 import { listStreamJobs, sendsTo, type ChangefeedJob } from '../cockroach/jobs.js';
-import { readProtectionMaxAge } from '../cockroach/protection.js';
+import { readProtectionMaxAge, readUnprotectedHistory } from '../cockroach/protection.js';
 import { judgeChangefeed, LIFE_OF_STATUS } from '../domain/changefeed-health.js';
 import { formatHlc, HLC_ZERO, hlcToMillis } from '../domain/hlc.js';
+import { isOnlyCopy, type UnprotectedHistory } from '../domain/only-copy.js';
 import type { Place } from '../domain/place.js';
 import { receiverAddress } from '../domain/receiver-address.js';
 import { viewChanged, type StreamView } from '../domain/stream-view.js';
+import type { TableName } from '../domain/table.js';
 import { withSource, withStore, type Access } from './access.js';
 import type { CheckpointStore } from '../targets/target.js';
 import { CataloguedError, translate, translated } from './failure-translation.js';
@@ -17,6 +19,8 @@ import { pause } from './pause.js';
 export interface WatchWish {
   readonly place: Place;
   readonly stream: string;
+  /** Source tables of the stream. */
+  readonly tables?: readonly TableName[];
   readonly incarnation: number;
   /** Where the attempt that serves this incarnation is reached. */
   readonly receiverUrl: string;
@@ -54,11 +58,15 @@ export function createWatchActivities(access: Access) {
       let advancedAt = started;
       let failingSince: number | null = null;
       let protectionMaxAgeMs: number | null | undefined;
+      let history: UnprotectedHistory | null = null;
       try {
         for (;;) {
           try {
             const open = await sides.open();
-            if (protectionMaxAgeMs === undefined) protectionMaxAgeMs = await readProtectionMaxAge(open.source);
+            if (protectionMaxAgeMs === undefined) {
+              history = await readUnprotectedHistory(open.source, wish.tables ?? []);
+              protectionMaxAgeMs = await readProtectionMaxAge(open.source);
+            }
             const look = await lookOnce(open, wish, signal);
             const now = performance.now();
             if (look.applied !== view.applied) advancedAt = now;
@@ -81,6 +89,7 @@ export function createWatchActivities(access: Access) {
               applied: look.applied,
               lagMs: look.lagMs,
               lagging: look.lagMs > wish.maxLagMs,
+              onlyCopy: isOnlyCopy(history, look.lagMs) ? history : null,
               trouble: null,
             };
           } catch (error) {
@@ -149,6 +158,7 @@ const NOTHING_SEEN: StreamView = {
   applied: formatHlc(HLC_ZERO),
   lagMs: 0,
   lagging: false,
+  onlyCopy: null,
   trouble: null,
 };
 

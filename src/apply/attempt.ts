@@ -2,13 +2,12 @@ import { formatHlc, HLC_ZERO, parseHlc, type Hlc } from '../domain/hlc.js';
 import type { Checkpoint } from '../domain/checkpoint.js';
 import { planFingerprint, type StreamPlan } from '../domain/table.js';
 import type { Stage } from '../staging/stage.js';
-import type { BadRowError, SchemaMismatchError, TargetRefusedError } from '../targets/failures.js';
 import { TargetUnavailableError } from '../targets/failures.js';
 import type { ApplySession, StreamHold } from '../targets/target.js';
 import { restAfter } from './backoff.js';
 import type { Bell } from './bell.js';
 import { closeAfterGrace } from './cut-off.js';
-import { runApplyLoop, type ApplyLoopOptions } from './loop.js';
+import { runApplyLoop, type ApplyLoopOptions, type HaltError } from './loop.js';
 import type { ApplyIncident } from './progress.js';
 
 /** What a takeover has settled: this attempt listens for this incarnation. */
@@ -24,7 +23,16 @@ export interface Taken {
 
 export interface AttemptOptions extends Pick<
   ApplyLoopOptions,
-  'stage' | 'stream' | 'limits' | 'signal' | 'retry' | 'onProgress' | 'log' | 'idleAdvanceMs' | 'abortGraceMs'
+  | 'stage'
+  | 'stream'
+  | 'limits'
+  | 'signal'
+  | 'retry'
+  | 'source'
+  | 'onProgress'
+  | 'log'
+  | 'idleAdvanceMs'
+  | 'abortGraceMs'
 > {
   readonly token: string;
   readonly plan: StreamPlan;
@@ -49,7 +57,7 @@ export type AttemptOutcome =
   | { readonly ended: 'aborted' }
   /** Another attempt has the token; null: the row is gone. */
   | { readonly ended: 'fenced'; readonly found: Checkpoint | null }
-  | { readonly ended: 'halted'; readonly error: BadRowError | SchemaMismatchError | TargetRefusedError };
+  | { readonly ended: 'halted'; readonly error: HaltError };
 
 const HOLD_REPORT_MS = 500;
 /** Enough to say "some"; the exact number of changes after the hold is of no use to anybody. */

@@ -1,5 +1,6 @@
 import type { Checkpoint } from '../domain/checkpoint.js';
-import type { Hlc } from '../domain/hlc.js';
+import { minHlc, previousHlc, type Hlc } from '../domain/hlc.js';
+import type { SourceChangedError } from '../domain/source-identity.js';
 import type { SpanLimits, Stage, StagedSpan } from '../staging/stage.js';
 import {
   BadRowError,
@@ -13,6 +14,7 @@ import { restAfter, type TroubleOptions } from './backoff.js';
 import type { Bell } from './bell.js';
 import { closeAfterGrace } from './cut-off.js';
 import { addWindow, NO_PROGRESS, type ApplyProgress } from './progress.js';
+import type { SourceCheck } from './source-check.js';
 import { planWindow } from './window.js';
 
 export interface ApplyLoopOptions extends TroubleOptions {
@@ -28,6 +30,8 @@ export interface ApplyLoopOptions extends TroubleOptions {
   readonly bell: Bell;
   /** Stop exactly there; null: go on. */
   readonly stopAt?: () => Hlc | null;
+  /** Asked beside the windows: is the source still what the stream began with (protocol rules 8 and 9)? */
+  readonly source: SourceCheck;
   /** Called after every window, failure and recovery, with the latest figures. */
   readonly onProgress: (progress: ApplyProgress) => void;
   /** At most so often does the checkpoint advance while nothing changes, in milliseconds. */
@@ -42,7 +46,7 @@ export interface ApplyLoopOptions extends TroubleOptions {
  * - `fenced`: another attempt has the token, or the row is gone.
  * - `set-back`: the token is ours, yet the row is behind what we have applied: the target was set back.
  * - `incomplete`: the stage does not have everything after the row's checkpoint (protocol rule B): it must be bound anew.
- * - `halted`: a person must mend something on the target first.
+ * - `halted`: a person must mend something on the target first, or decide about a source that has changed.
  */
 export type ApplyLoopEnd =
   | { readonly ended: 'stopped'; readonly at: Hlc }
@@ -50,7 +54,10 @@ export type ApplyLoopEnd =
   | { readonly ended: 'fenced'; readonly found: Checkpoint | null }
   | { readonly ended: 'set-back'; readonly found: Checkpoint }
   | { readonly ended: 'incomplete'; readonly found: Checkpoint }
-  | { readonly ended: 'halted'; readonly error: BadRowError | SchemaMismatchError | TargetRefusedError };
+  | { readonly ended: 'halted'; readonly error: HaltError };
+
+/** What a person has to see to before the stream can go on. */
+export type HaltError = BadRowError | SchemaMismatchError | TargetRefusedError | SourceChangedError;
 
 /** Applies what the stage has resolved until something ends it. Transient errors of the target are retried without end. */
 export async function runApplyLoop(options: ApplyLoopOptions): Promise<ApplyLoopEnd> {
@@ -102,21 +109,28 @@ async function applyWindows(
   progress: () => ApplyProgress,
   report: (change: Partial<ApplyProgress>) => void,
 ): Promise<ApplyLoopEnd> {
-  const { stage, token, incarnation, signal, limits, bell, idleAdvanceMs } = options;
+  const { stage, token, incarnation, signal, limits, bell, source, idleAdvanceMs } = options;
   let applied = row.applied;
   let advancedAt = -Infinity;
   while (!signal.aborted) {
+    const changed = source.changed();
+    if (changed?.type === 'Source.TableChanged') return { ended: 'halted', error: changed };
     const binding = stage.binding();
     const next = planWindow(binding, incarnation, applied, options.stopAt?.() ?? null);
     if (next.kind === 'incomplete') return { ended: 'incomplete', found: { ...row, applied } };
     if (next.kind === 'stopped') return { ended: 'stopped', at: applied };
     if (next.kind === 'idle') {
+      // Another key halts once all that is resolved is applied: what it could damage does not get so far (see `beforeOtherKey`).
+      if (changed !== null) return { ended: 'halted', error: changed };
       await bell.wait(idleAdvanceMs, signal);
       continue;
     }
-    const span: StagedSpan = stage.read(applied, next.upTo, limits);
+    const whole: StagedSpan = stage.read(applied, next.upTo, limits);
+    const span = await beforeOtherKey(options, applied, whole);
+    if ('error' in span) return { ended: 'halted', error: span.error };
     const restMs = advancedAt + idleAdvanceMs - performance.now();
     if (span.mutations.length === 0 && !next.last && restMs > 0) {
+      if (changed !== null) return { ended: 'halted', error: changed };
       await bell.wait(restMs, signal);
       continue;
     }
@@ -135,6 +149,24 @@ async function applyWindows(
     if (window.mutations.length > 0) await stage.purge(applied);
   }
   return { ended: 'aborted' };
+}
+
+/**
+ * The part of a span in which every delete has the key that we know (protocol rule 8). An upsert proves its key by the row beside it, and one
+ * with another key is refused at the intake, so that resolved never passes it. A delete is a bare key: after ALTER PRIMARY KEY, which ends no
+ * job and sends no row again, `[5]` may mean another column, and another row of ours would go.
+ */
+async function beforeOtherKey(
+  { source, stage, limits }: ApplyLoopOptions,
+  applied: Hlc,
+  span: StagedSpan,
+): Promise<StagedSpan | { readonly error: SourceChangedError }> {
+  const deletes = [...new Set(span.mutations.filter((one) => one.after === null).map((one) => one.at))];
+  const other = deletes.length === 0 ? null : await source.firstOtherKey(deletes);
+  if (other === null) return span;
+  const upTo = minHlc(span.end, previousHlc(other.at));
+  const good = stage.read(applied, upTo, limits);
+  return good.mutations.length === 0 ? { error: other.error } : good;
 }
 
 /** What a failure ends the loop with; null when it does not end it. */

@@ -1,7 +1,10 @@
 import { formatHlc, type Hlc } from '../domain/hlc.js';
+import type { UnprotectedHistory } from '../domain/only-copy.js';
 import { formatTableName, type TableName } from '../domain/table.js';
 import type { Cockroach, TextRow } from './client.js';
 import { CockroachError } from './errors.js';
+import { readDatabase } from './introspect.js';
+import { hasAny, readSystemPrivileges } from './privileges.js';
 import { quoteTable } from './quoting.js';
 import { onlyValue, valueOf } from './rows.js';
 import { readSetting } from './settings.js';
@@ -97,6 +100,28 @@ export async function readGcTtls(
     ttls.push(...ttlsOfParts(zones, database, table));
   }
   return ttls;
+}
+
+/**
+ * The shortest time for which the history of these tables is kept where nothing protects it (protocol rule 4); null: this user can protect it, or
+ * it cannot be read.
+ * @throws CockroachError of a retryable kind
+ */
+export async function readUnprotectedHistory(
+  cockroach: Cockroach,
+  tables: readonly TableName[],
+): Promise<UnprotectedHistory | null> {
+  try {
+    const privileges = await readSystemPrivileges(cockroach);
+    if ((await canProtectHistory(cockroach)) && hasAny(privileges, 'REPLICATION')) return null;
+    const ttls = await readGcTtls(cockroach, await readDatabase(cockroach), tables);
+    const [shortest] = ttls.toSorted((a, b) => a.seconds - b.seconds);
+    return shortest ? { object: shortest.object, ttlMs: shortest.seconds * 1_000 } : null;
+  } catch (cause) {
+    // A table that was renamed or dropped has no zone by its old name.
+    if (cause instanceof CockroachError && !cause.retryable) return null;
+    throw cause;
+  }
 }
 
 /** What SHOW ZONE CONFIGURATIONS says of a table's indexes and partitions. Pure. */

@@ -24,10 +24,13 @@ export interface DeliveredWord {
   readonly resolved: string;
 }
 
-/** Trouble that the attempt retries by itself: opened once it lasts, closed when it is over. */
+/**
+ * Trouble of the attempt. What it retries by itself is opened once it lasts, and closed by the attempt when it is over; an alarm is only opened:
+ * a person acknowledges it.
+ */
 export interface TroubleWord {
   readonly token: string;
-  readonly type: FailureType;
+  readonly type: 'Target.Unavailable' | 'Changefeed.LateRows';
   /** Null: it is over. */
   readonly cause: string | null;
 }

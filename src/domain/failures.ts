@@ -34,6 +34,19 @@ export const FAILURES = {
     remedy: 'Do what the message names: a privilege, a setting, an option.',
     retryable: false,
   },
+  'Source.TableChanged': {
+    meaning: 'The source is another cluster than the stream began with, or the name of a table leads to another table.',
+    remedy:
+      'Put the name or the connection back and signal resume; or roll back, compare both sides, and start a new run. Nothing is applied meanwhile.',
+    retryable: false,
+  },
+  'Source.KeyChanged': {
+    meaning:
+      'The primary key of a table was altered at the source: a delete says only its key, which now means another row. What was resolved before is applied.',
+    remedy:
+      'Roll back, compare both sides, and start a new run with the new key on both. A resume goes on only if the key was changed back and nothing was written to the table meanwhile.',
+    retryable: false,
+  },
   'Target.Unavailable': {
     meaning: 'The target cannot be reached, or cannot do it now.',
     remedy: 'Check the server and the network; it is tried again and nothing is lost meanwhile.',
@@ -123,6 +136,13 @@ export const FAILURES = {
     remedy: 'Decide what becomes of the target table; then roll back and start a run without it.',
     retryable: false,
   },
+  'Changefeed.LateRows': {
+    meaning:
+      'The changefeed sent rows that it had never sent, at or before a timestamp that it had called resolved: it broke its word.',
+    remedy:
+      'Rows whose window was not yet applied are staged and applied. A comparison of both sides, by finish or for a new run, shows whether anything is missing. Then signal resume to acknowledge.',
+    retryable: false,
+  },
   'Receiver.Unreachable': {
     meaning: 'The receiver cannot be reached by its own advertised URL.',
     remedy: 'Check FAILBACK_RECEIVER_URL, DNS, the firewall, and the names in the certificate.',
@@ -137,6 +157,13 @@ export const FAILURES = {
     meaning: 'Another process has the stage folder open.',
     remedy: 'Give each worker a stage folder of its own (FAILBACK_STAGE_DIR).',
     retryable: true,
+  },
+  'Stage.OnlyCopy': {
+    meaning:
+      'The checkpoint is older than half of gc.ttlseconds and nothing protects history: soon the stage is the only copy of what is not applied.',
+    remedy:
+      'See why the target is behind. Keep the stage’s disk, raise gc.ttlseconds of the table named, or grant REPLICATION where the version can protect history. It ends by itself.',
+    retryable: false,
   },
   'Stage.Full': {
     meaning: 'The disk of the stage has no room.',

@@ -1,4 +1,5 @@
 import type { ChangefeedIncident, HealthAction } from './changefeed-health.js';
+import type { UnprotectedHistory } from './only-copy.js';
 
 /**
  * What one look at a stream shows, from the source's jobs and the target's checkpoint row. The watching activity returns only when the
@@ -16,6 +17,8 @@ export interface StreamView {
   readonly applied: string;
   readonly lagMs: number;
   readonly lagging: boolean;
+  /** Not null: the checkpoint is so old that the stage may soon be the only copy of what is not applied (protocol rule 4). */
+  readonly onlyCopy?: UnprotectedHistory | null;
   /** A side that has not answered for some time, and its words; null: both answer. The other fields are then what was last known. */
   readonly trouble: { readonly type: 'Source.Unavailable' | 'Target.Unavailable'; readonly cause: string } | null;
 }
@@ -28,6 +31,7 @@ export function viewChanged(before: StreamView | null, now: StreamView): boolean
     before.action !== now.action ||
     before.jobId !== now.jobId ||
     before.lagging !== now.lagging ||
+    !before.onlyCopy !== !now.onlyCopy ||
     before.trouble?.type !== now.trouble?.type
   );
 }

@@ -1,5 +1,6 @@
 import type { Checkpoint } from '../domain/checkpoint.js';
 import type { Hlc } from '../domain/hlc.js';
+import type { SourceOrigin } from '../domain/source-identity.js';
 import type { StreamPlan, TableName } from '../domain/table.js';
 import type { ColumnSet } from '../domain/mutation.js';
 
@@ -109,13 +110,6 @@ export interface StreamHold {
   readonly seenUpTo: Hlc;
   /** Changes of the source in (at, seenUpTo]. */
   readonly newerChanges: number;
-}
-
-/** Which cluster and which tables the stream began with; a change halts (protocol rule 9). */
-export interface SourceOrigin {
-  readonly clusterId: string;
-  /** Descriptor ids by `schema.table`. */
-  readonly tableIds: Readonly<Record<string, string>>;
 }
 
 export interface StoredCheckpoint extends Checkpoint {

@@ -2,6 +2,7 @@ import { CancellationScope, condition, isCancellation } from '@temporalio/workfl
 import type { ListeningWord } from '../domain/attempt.js';
 import { CHANGEFEED_INCIDENTS } from '../domain/changefeed-health.js';
 import { formatDuration } from '../domain/duration.js';
+import type { UnprotectedHistory } from '../domain/only-copy.js';
 import type { StreamArgs } from '../domain/stream-args.js';
 import type { StreamView } from '../domain/stream-view.js';
 import { boundedActivities, watchingActivities } from './activity-proxies.js';
@@ -99,6 +100,7 @@ async function keep(state: StreamState, word: ListeningWord): Promise<void> {
         watchingActivities('watch the changefeed and the checkpoint; returns on change', args.input).watchStream({
           place,
           stream: args.run,
+          tables: args.plan.map((table) => table.source),
           incarnation: word.incarnation,
           receiverUrl: word.receiverUrl,
           wanted: state.paused ? 'paused' : 'running',
@@ -169,6 +171,11 @@ async function needsNewIncarnation(state: StreamState, view: StreamView, word: L
       ? { type: 'Lag.TooHigh', open: true, cause: `the target is ${formatDuration(view.lagMs)} behind` }
       : { type: 'Lag.TooHigh', open: false },
   );
+  await state.incident(
+    view.onlyCopy
+      ? { type: 'Stage.OnlyCopy', open: true, cause: onlyCopyCause(view.lagMs, view.onlyCopy) }
+      : { type: 'Stage.OnlyCopy', open: false },
+  );
   for (const type of CHANGEFEED_INCIDENTS) {
     await state.incident(view.incident === type ? { type, open: true, cause: view.cause } : { type, open: false });
   }
@@ -195,6 +202,10 @@ async function needsNewIncarnation(state: StreamState, view: StreamView, word: L
       return true;
     }
   }
+}
+
+function onlyCopyCause(lagMs: number, { object, ttlMs }: UnprotectedHistory): string {
+  return `the checkpoint is ${formatDuration(lagMs)} old, and the source keeps the history of ${object} for ${formatDuration(ttlMs)} (gc.ttlseconds)`;
 }
 
 /** Moves the protection of history up to the checkpoint from time to time, the new one before the old is dropped (protocol rule 4). */

@@ -43,7 +43,7 @@ export interface AttemptState {
   token: string;
   listening: ListeningWord | null;
   /** What it says it is in, and retries by itself; null: nothing. */
-  trouble: FailureType | null;
+  trouble: 'Target.Unavailable' | null;
   end: AttemptEnd | { readonly ended: 'failed'; readonly type: FailureType; readonly cause: string } | null;
 }
 
@@ -235,17 +235,19 @@ function openState(args: StreamArgs): StreamState {
   });
   setHandler(troubleSignal, async ({ token, type, cause }) => {
     if (token !== state.attempt.token) return;
-    state.attempt.trouble = cause === null ? null : type;
+    // An alarm is no state of the attempt: it stays until a person signals resume.
+    if (type !== 'Changefeed.LateRows') state.attempt.trouble = cause === null ? null : type;
     await state.incident(cause === null ? { type, open: false } : { type, open: true, cause });
   });
   setHandler(streamPauseSignal, () => {
     state.paused = true;
     state.restingSince ??= Date.now();
   });
-  setHandler(streamResumeSignal, () => {
+  setHandler(streamResumeSignal, async () => {
     state.paused = false;
     state.restingSince = null;
     state.resumes += 1;
+    await state.incident({ type: 'Changefeed.LateRows', open: false });
   });
   return state;
 }

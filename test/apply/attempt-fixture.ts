@@ -14,6 +14,7 @@ import { openPostgresApplySession } from '../../src/targets/postgres/session.js'
 import type { ApplyMutation, ApplySession } from '../../src/targets/target.js';
 import type { Postgres } from '../support/postgres.js';
 import { until } from '../support/until.js';
+import { SAME_SOURCE } from './loop-fixture.js';
 import { at, createApplyFixture, planOf, upsert, type ApplyFixture } from '../targets/postgres/apply-fixture.js';
 
 /** Attempts of one stream over real stages and a real PostgreSQL; its one table is `t (id, v)`. */
@@ -83,6 +84,7 @@ function startAttempt(fixture: ApplyFixture, stage: Stage, over: Partial<Attempt
     plan: PLAN,
     renew: false,
     mirrored: null,
+    source: SAME_SOURCE,
     signal: controller.signal,
     bell,
     limits: { rows: 1000, bytes: 1_000_000 },

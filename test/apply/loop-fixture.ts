@@ -5,6 +5,7 @@ import type { TestContext } from 'node:test';
 import { createBell } from '../../src/apply/bell.js';
 import { runApplyLoop, type ApplyLoopEnd, type ApplyLoopOptions } from '../../src/apply/loop.js';
 import { NO_PROGRESS, type ApplyProgress } from '../../src/apply/progress.js';
+import type { SourceCheck } from '../../src/apply/source-check.js';
 import { writeHlc, HLC_BYTES, type Hlc } from '../../src/domain/hlc.js';
 import type { IncomingMutation } from '../../src/domain/mutation.js';
 import { openLmdbStage } from '../../src/staging/lmdb/open-stage.js';
@@ -13,6 +14,9 @@ import { openPostgresApplySession, type PostgresApplyOptions } from '../../src/t
 import type { ApplyMutation } from '../../src/targets/target.js';
 import { at, createApplyFixture, type ApplyFixture } from '../targets/postgres/apply-fixture.js';
 import type { Postgres } from '../support/postgres.js';
+
+/** A source that is what it was, and can be asked. */
+export const SAME_SOURCE: SourceCheck = { changed: () => null, firstOtherKey: () => Promise.resolve(null) };
 
 /** A loop over a real stage and a real PostgreSQL. The stage is bound to incarnation 1 with cursor `at(0)`. */
 export interface LoopFixture extends ApplyFixture {
@@ -72,6 +76,7 @@ export async function createLoopFixture(
         incarnation: 1,
         openSession: () => openPostgresApplySession(fixture.options({ connectTimeoutMs: 2000, ...session })),
         limits: { rows: 1000, bytes: 1_000_000 },
+        source: SAME_SOURCE,
         signal: controller.signal,
         bell,
         stopAt: () => stopAt,

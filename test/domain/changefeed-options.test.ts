@@ -53,6 +53,7 @@ const REFUSED: readonly (readonly [string, string | null])[] = [
   ['unordered', null],
   ['virtual_columns', 'null'],
   ['schema_change_policy', 'stop'],
+  ['schema_change_policy', 'nobackfill'],
   ['full_table_name', null],
   ['nonexistent_option', null],
   ['__proto__', null],
@@ -84,7 +85,7 @@ for (const [option, value] of REFUSED)
 const ALLOWED: readonly (readonly [string, string | null])[] = [
   ['envelope', 'wrapped'],
   ['format', 'json'],
-  ['schema_change_policy', 'nobackfill'],
+  ['schema_change_policy', 'backfill'],
   ['mvcc_timestamp', null],
   ['gc_protect_expires_after', '24h'],
   ['webhook_client_timeout', '1m30s'],

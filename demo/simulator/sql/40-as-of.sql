@@ -106,6 +106,16 @@ BEGIN
     ' WHERE l.table_id = %s AND l.version >= %s AND l.id > %s AND x.hlc_nanos <= %s ORDER BY l.key, x.hlc_nanos DESC, l.id DESC', t.table_id, base_version, truncated, nanos);
 END $$;
 
+-- The catalogue as it was: primary keys and columns. The index of a primary key is told by the version of its table. NULL for what has no past here.
+CREATE OR REPLACE FUNCTION crdb_sim.catalogue_as_of(nanos bigint, name text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+  SELECT CASE name
+    WHEN 'pg_constraint' THEN format('(SELECT v.table_id::oid AS conrelid, ''p''::"char" AS contype, v.version::oid AS conindid,'
+      ' (SELECT array_agg((c ->> ''attnum'')::int2 ORDER BY (c ->> ''pk_ordinal'')::int) FROM jsonb_array_elements(v.columns) c WHERE c ->> ''pk_ordinal'' IS NOT NULL) AS conkey'
+      ' FROM crdb_sim.tables_at(%s) v WHERE NOT v.dropped)', nanos)
+    WHEN 'pg_attribute' THEN format('(SELECT v.table_id::oid AS attrelid, (c ->> ''attnum'')::int2 AS attnum, (c ->> ''name'')::name AS attname'
+      ' FROM crdb_sim.tables_at(%s) v CROSS JOIN LATERAL jsonb_array_elements(v.columns) c WHERE NOT v.dropped)', nanos)
+  END $$;
+
 -- SQL of a subquery with the rows that a table had at a time, NULL for what is no table of the user's.
 CREATE OR REPLACE FUNCTION crdb_sim.as_of_source(nanos bigint, parts text[], reader text) RETURNS text LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 DECLARE
@@ -114,6 +124,7 @@ DECLARE
   live crdb_sim.tbl;
   key_match text;
 BEGIN
+  IF named[1] = 'pg_catalog' THEN RETURN crdb_sim.catalogue_as_of(nanos, named[2]); END IF;
   SELECT * INTO t FROM crdb_sim.tables_at(nanos) v WHERE v.schema = named[1] AND v.name = named[2] AND NOT v.dropped;
   IF t.table_id IS NULL THEN
     IF EXISTS (SELECT FROM crdb_sim.tbl WHERE schema = named[1] AND name = named[2]) THEN

@@ -1,7 +1,8 @@
 import { escapeIdentifier } from 'pg';
 import type pg from 'pg';
 import { formatHlc, parseHlc, type Hlc } from '../../domain/hlc.js';
-import type { CheckpointStore, RunRecord, SourceOrigin, StoredCheckpoint, StreamHold } from '../target.js';
+import type { SourceOrigin } from '../../domain/source-identity.js';
+import type { CheckpointStore, RunRecord, StoredCheckpoint, StreamHold } from '../target.js';
 
 interface CheckpointRow {
   readonly stream: string;

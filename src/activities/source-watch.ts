@@ -1,0 +1,154 @@
+import type { Bell } from '../apply/bell.js';
+import { searchOtherKey, type KeysAt, type SourceCheck } from '../apply/source-check.js';
+import type { Cockroach } from '../cockroach/client.js';
+import { captureCursor } from '../cockroach/clock.js';
+import { CockroachError } from '../cockroach/errors.js';
+import { readKeysAt, readOrigin } from '../cockroach/identity.js';
+import type { Hlc } from '../domain/hlc.js';
+import type { Place } from '../domain/place.js';
+import {
+  findKeyChange,
+  findOriginChange,
+  keysFingerprint,
+  SourceChangedError,
+  type SourceOrigin,
+} from '../domain/source-identity.js';
+import type { StreamPlan } from '../domain/table.js';
+import { withStore, type Access } from './access.js';
+import { pause } from './pause.js';
+
+const LOOK_EVERY_MS = 5_000;
+/** A question to the source may take so long; the windows wait for it. */
+const ANSWER_WITHIN = { timeoutMs: 5_000 };
+/** Once it could not be asked, the windows go on without asking for so long. */
+const ASK_AGAIN_AFTER_MS = 5_000;
+
+/** Watches for an attempt whether the source is still what the stream began with. */
+export interface SourceWatch extends SourceCheck {
+  /** Looks at once: an attempt begins nothing on a source that has changed. Resolves when that is known, or cannot be known. */
+  begin(): Promise<SourceChangedError | null>;
+}
+
+/**
+ * Looks from time to time until the signal aborts. It is the attempt that looks, and not the workflow's watch: the attempt applies while
+ * Temporal is away, too. While the source cannot be asked the windows go on (protocol rule 8).
+ */
+export function watchSource(options: {
+  readonly access: Access;
+  readonly place: Place;
+  readonly stream: string;
+  readonly plan: StreamPlan;
+  readonly bell: Bell;
+  readonly signal: AbortSignal;
+  readonly log: (message: string) => void;
+}): SourceWatch {
+  const { access, place, stream, plan, bell, signal, log } = options;
+  const tableIds = plan.map((table) => table.sourceId);
+  let source: Promise<Cockroach> | null = null;
+  let began: SourceOrigin | null = null;
+  let changed: SourceChangedError | null = null;
+  let silentSince: number | null = null;
+  /** Up to `at` the keys are known to be right. */
+  let right: { readonly at: Hlc; readonly fingerprint: string } | null = null;
+
+  const close = async (): Promise<void> => {
+    const old = source;
+    source = null;
+    await (await old?.catch(() => null))?.close();
+  };
+  signal.addEventListener('abort', () => void close());
+
+  /** Null: the source cannot be asked. A connection that has rested may have been cut on the way: it is tried twice. */
+  async function ask<T>(question: (source: Cockroach) => Promise<T>): Promise<T | null> {
+    for (let failures = 0; ; failures += 1) {
+      try {
+        const answer = await question(await (source ??= access.openSource(place)));
+        silentSince = null;
+        return answer;
+      } catch (error) {
+        await close();
+        if (signal.aborted) return null;
+        if (failures === 0 && error instanceof CockroachError && error.retryable) continue;
+        if (silentSince === null) log(`stream ${stream}: the source cannot be asked for its tables: ${wordsOf(error)}`);
+        silentSince = performance.now();
+        return null;
+      }
+    }
+  }
+
+  /** What the row keeps does not change: it is read once, as soon as the target answers. */
+  async function readBegan(): Promise<void> {
+    if (began !== null) return;
+    try {
+      began = await withStore(access, place, async (store) => (await store.read(stream))?.origin ?? null);
+    } catch (error) {
+      log(`stream ${stream}: cannot read with which source it began: ${wordsOf(error)}`);
+    }
+  }
+
+  async function keysAt(cockroach: Cockroach, at: Hlc): Promise<KeysAt> {
+    const found = await readKeysAt(cockroach, tableIds, at, ANSWER_WITHIN);
+    const change = findKeyChange(plan, found);
+    return {
+      fingerprint: keysFingerprint(plan, found),
+      change: change === null ? null : new SourceChangedError('Source.KeyChanged', change),
+    };
+  }
+
+  async function look(cockroach: Cockroach): Promise<SourceChangedError | null> {
+    if (began !== null) {
+      const names = plan.map((table) => table.source);
+      const other = findOriginChange(began, await readOrigin(cockroach, names, ANSWER_WITHIN));
+      if (other !== null) return new SourceChangedError('Source.TableChanged', other);
+    }
+    return (await keysAt(cockroach, await captureCursor(cockroach))).change;
+  }
+
+  async function watch(): Promise<void> {
+    while (!signal.aborted) {
+      await pause(LOOK_EVERY_MS, signal);
+      await readBegan();
+      const found = await ask(async (cockroach) => ({ change: await look(cockroach) }));
+      if (found === null) continue;
+      changed = found.change;
+      if (changed !== null) bell.ring();
+    }
+  }
+
+  return {
+    changed: () => changed,
+    async begin() {
+      await readBegan();
+      changed = (await ask(look)) ?? null;
+      if (changed === null) watch().catch(() => undefined);
+      return changed;
+    },
+    async firstOtherKey(at) {
+      const last = at.at(-1);
+      if (last === undefined || (right !== null && last <= right.at)) return null;
+      if (silentSince !== null && performance.now() - silentSince < ASK_AGAIN_AFTER_MS) return null;
+      const answer = await ask(async (cockroach) => {
+        const seen = new Map<Hlc, KeysAt>();
+        const read = async (when: Hlc): Promise<KeysAt> => {
+          const known = seen.get(when) ?? (await keysAt(cockroach, when));
+          seen.set(when, known);
+          return known;
+        };
+        // Most often nothing was altered up to now, and the windows of some seconds need not ask again.
+        const now = await captureCursor(cockroach);
+        if (right !== null && (await read(now)).fingerprint === right.fingerprint) {
+          right = { at: now, fingerprint: right.fingerprint };
+          return { other: null };
+        }
+        const other = await searchOtherKey(at, right?.fingerprint ?? null, read);
+        if (other === null) right = { at: last, fingerprint: (await read(last)).fingerprint };
+        return { other };
+      });
+      return answer?.other ?? null;
+    },
+  };
+}
+
+function wordsOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
