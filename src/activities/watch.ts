@@ -5,7 +5,7 @@ import { settleJobs } from '../cockroach/ensure-changefeed.js';
 import { listStreamJobs, sendsTo, type ChangefeedJob } from '../cockroach/jobs.js';
 import { readProtectionMaxAge, readUnprotectedHistory } from '../cockroach/protection.js';
 import { judgeChangefeed, LIFE_OF_STATUS } from '../domain/changefeed-health.js';
-import { formatHlc, HLC_ZERO, hlcToMillis } from '../domain/hlc.js';
+import { formatHlc, HLC_ZERO, hlcToMillis, parseHlc, type Hlc } from '../domain/hlc.js';
 import { isOnlyCopy, type UnprotectedHistory } from '../domain/only-copy.js';
 import type { Place } from '../domain/place.js';
 import { receiverAddress } from '../domain/receiver-address.js';
@@ -55,6 +55,11 @@ export function createWatchActivities(access: Access) {
       const started = performance.now();
       const sides = openSides(access, wish.place);
       let view = wish.known ?? NOTHING_SEEN;
+      const judgeLag = (lagMs: number) => ({
+        lagMs,
+        lagging: lagMs > wish.maxLagMs,
+        onlyCopy: isOnlyCopy(history, lagMs) ? history : null,
+      });
       let advancedAt = started;
       let failingSince: number | null = null;
       let protectionMaxAgeMs: number | null | undefined;
@@ -62,12 +67,12 @@ export function createWatchActivities(access: Access) {
       try {
         for (;;) {
           try {
-            const open = await sides.open();
+            const source = await sides.source();
             if (protectionMaxAgeMs === undefined) {
-              history = await readUnprotectedHistory(open.source, wish.tables ?? []);
-              protectionMaxAgeMs = await readProtectionMaxAge(open.source);
+              history = await readUnprotectedHistory(source, wish.tables ?? []);
+              protectionMaxAgeMs = await readProtectionMaxAge(source);
             }
-            const look = await lookOnce(open, wish, signal);
+            const look = await lookOnce({ source, store: await sides.store() }, wish, signal);
             const now = performance.now();
             if (look.applied !== view.applied) advancedAt = now;
             failingSince = null;
@@ -87,15 +92,18 @@ export function createWatchActivities(access: Access) {
               cause: verdict.cause,
               action: verdict.action,
               applied: look.applied,
-              lagMs: look.lagMs,
-              lagging: look.lagMs > wish.maxLagMs,
-              onlyCopy: isOnlyCopy(history, look.lagMs) ? history : null,
+              ...judgeLag(look.lagMs),
               trouble: null,
             };
           } catch (error) {
             signal.throwIfAborted();
             const type = unavailable(error);
             if (type === null) throw error;
+            // A target that is away is why the checkpoint grows old: that is told by the source alone.
+            if (type === 'Target.Unavailable' && view !== NOTHING_SEEN) {
+              const lagMs = await sides.lagOf(parseHlc(view.applied));
+              if (lagMs !== null) view = { ...view, ...judgeLag(lagMs) };
+            }
             await sides.close();
             failingSince ??= performance.now();
             if (performance.now() - failingSince > TROUBLE_AFTER_MS)
@@ -168,14 +176,27 @@ interface Sides {
 }
 
 /** Both sides, opened when needed and again after a failure. */
-function openSides(access: Access, place: Place): { open(): Promise<Sides>; close(): Promise<void> } {
+function openSides(
+  access: Access,
+  place: Place,
+): {
+  source(): Promise<Cockroach>;
+  store(): Promise<CheckpointStore>;
+  /** The age of a checkpoint by the source's clock, in milliseconds; null: the source does not answer either. */
+  lagOf(applied: Hlc): Promise<number | null>;
+  close(): Promise<void>;
+} {
   let source: Cockroach | null = null;
   let store: CheckpointStore | null = null;
   return {
-    async open() {
-      source ??= await access.openSource(place);
-      store ??= await access.target(place).openStore(place.checkpointSchema);
-      return { source, store };
+    async source() {
+      return (source ??= await access.openSource(place));
+    },
+    async store() {
+      return (store ??= await access.target(place).openStore(place.checkpointSchema));
+    },
+    async lagOf(applied) {
+      return source === null ? null : readLag(source, applied).catch(() => null);
     },
     async close() {
       const [oldSource, oldStore] = [source, store];
@@ -197,13 +218,12 @@ async function lookOnce({ source, store }: Sides, { stream, incarnation }: Watch
   const row = await store.read(stream);
   if (row === null)
     throw new CataloguedError('Checkpoint.Missing', `the checkpoint row of stream ${stream} is gone from the target`);
-  // Both timestamps are the source's: no decision rests on another clock (protocol rule 31).
-  const now = await captureCursor(source);
-  return {
-    job: theJob(jobs),
-    applied: formatHlc(row.applied),
-    lagMs: Math.max(0, hlcToMillis(now) - hlcToMillis(row.applied)),
-  };
+  return { job: theJob(jobs), applied: formatHlc(row.applied), lagMs: await readLag(source, row.applied) };
+}
+
+/** Both timestamps are the source's: no decision rests on another clock (protocol rule 31). */
+async function readLag(source: Cockroach, applied: Hlc): Promise<number> {
+  return Math.max(0, hlcToMillis(await captureCursor(source)) - hlcToMillis(applied));
 }
 
 /** Where the job sends to, if that is not the receiver. */
