@@ -13,6 +13,7 @@ import { JobsStillLiveError, JobStateError } from '../../src/cockroach/job-contr
 import { UnknownConnectionError } from '../../src/domain/connection-errors.js';
 import { FAILURES, type FailureType } from '../../src/domain/failures.js';
 import { HLC_ZERO } from '../../src/domain/hlc.js';
+import { SourceChangedError } from '../../src/domain/source-identity.js';
 import { StageBusyError } from '../../src/staging/stage.js';
 import {
   BadRowError,
@@ -39,6 +40,7 @@ const TABLE: readonly (readonly [what: string, error: unknown, type: FailureType
   ['a target that is away', new TargetUnavailableError('57P01', 'x', { cause }), 'Target.Unavailable'],
   ['a target that stands elsewhere', new TargetNotAtTimestampError('s', HLC_ZERO, null), 'Verify.NotAtTimestamp'],
   ['a target that refuses', new TargetRefusedError('42501', 'x', { cause }), 'Target.Refused'],
+  ['a source that has changed', new SourceChangedError('Source.KeyChanged', 'x'), 'Source.KeyChanged'],
   [
     'an overtaken incarnation',
     new SupersededIncarnationError('s', 1, { jobId: '2', incarnation: 2 }),

@@ -36,16 +36,15 @@ const CASES: readonly (readonly [letters: string, good: string | null, first: nu
   ['Baaaaaa', null, 1],
   ['abcDefG', null, 4],
 ];
-for (const [letters, good, first] of CASES)
-  test(`keys ${letters} after ${good ?? 'nothing known'}: ${first === null ? 'all right' : `another at ${first}`} (protocol rule 8)`, async () => {
+for (const [letters, good, first] of CASES) {
+  const outcome = first === null ? 'all right' : `another at ${first}`;
+  test(`keys ${letters} after ${good ?? 'nothing known'}: ${outcome} (protocol rule 8)`, async () => {
     const { read } = history(letters);
-    const found = await searchOtherKey(
-      [...letters].map((_, n) => at(n + 1)),
-      good,
-      read,
-    );
+    const times = [...letters].map((_, n) => at(n + 1));
+    const found = await searchOtherKey(times, good, read);
     assert.deepEqual(found, first === null ? null : { at: at(first), error: OTHER });
   });
+}
 
 test('one question when nothing was altered, few when something was', async () => {
   const times = Array.from({ length: 1024 }, (_, n) => at(n + 1));

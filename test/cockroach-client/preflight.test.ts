@@ -4,6 +4,7 @@ import { captureCursor } from '../../src/cockroach/clock.js';
 import { describeTable, readClusterId, readDatabase } from '../../src/cockroach/introspect.js';
 import { listChangefeedJobs } from '../../src/cockroach/jobs.js';
 import { preflightCockroach, type CockroachPreflight } from '../../src/cockroach/preflight.js';
+import { readUnprotectedHistory } from '../../src/cockroach/protection.js';
 import { buildSinkUrl } from '../../src/cockroach/sink-url.js';
 import { formatHlc } from '../../src/domain/hlc.js';
 import { OPTIONS, startLive, type Live } from './live.js';
@@ -140,6 +141,24 @@ test('without the right to protect history a short TTL blocks (protocol rule 4)'
     ]);
     assert.deepEqual(await ids({ outageMs: 5 * HOUR }), [], 'root may protect it');
   } finally {
+    await live.sql('GRANT SYSTEM REPLICATION TO granted');
+  }
+});
+
+test('history that nobody protects is known by its shortest TTL (protocol rule 4)', async () => {
+  const tables = public_('parents', 'children');
+  const granted = await live.connectAs('granted');
+  assert.equal(await readUnprotectedHistory(granted, tables), null);
+  await live.sql('REVOKE SYSTEM REPLICATION FROM granted');
+  await live.sql('ALTER TABLE children CONFIGURE ZONE USING gc.ttlseconds = 600');
+  try {
+    assert.deepEqual(await readUnprotectedHistory(granted, tables), {
+      object: 'TABLE defaultdb.public.children',
+      ttlMs: 600_000,
+    });
+    assert.equal(await readUnprotectedHistory(live.cockroach, tables), null, 'root may protect it');
+  } finally {
+    await live.sql('ALTER TABLE children CONFIGURE ZONE USING gc.ttlseconds = 14400');
     await live.sql('GRANT SYSTEM REPLICATION TO granted');
   }
 });

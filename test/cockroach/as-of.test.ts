@@ -79,6 +79,29 @@ describe('AS OF SYSTEM TIME', () => {
     assert.deepEqual(now.rows, [{ added: '7' }, { added: '7' }]);
   });
 
+  it('sees the primary key of the time in the catalogue', async () => {
+    const keyed = cockroach.fresh('keyed');
+    await cockroach.sql.query(`CREATE TABLE ${keyed} (id INT PRIMARY KEY, v INT NOT NULL)`);
+    const before = await clusterTimestamp(cockroach.sql);
+    const key = async (clause = '') => {
+      const { rows } = await cockroach.sql.query<{ index_id: string; name: string }>(
+        `SELECT con.conindid AS index_id, a.attname AS name FROM pg_catalog.pg_constraint con
+           JOIN pg_catalog.pg_attribute a ON a.attrelid = con.conrelid ${clause}
+           WHERE con.contype = 'p' AND con.conrelid IN ('${keyed}'::REGCLASS::OID) AND a.attnum = ANY (con.conkey)`,
+      );
+      return rows;
+    };
+    const past = () => key(`AS OF SYSTEM TIME '${before}'`);
+    const [first] = await past();
+    assert.equal(first?.name, 'id');
+    await cockroach.sql.query(`ALTER TABLE ${keyed} ALTER PRIMARY KEY USING COLUMNS (v)`);
+    const after = await clusterTimestamp(cockroach.sql);
+    assert.deepEqual(await past(), [first]);
+    const [now] = await key(`AS OF SYSTEM TIME '${after}'`);
+    assert.equal(now?.name, 'v');
+    assert.notEqual(now?.index_id, first?.index_id);
+  });
+
   for (const [spec, message] of [
     ["'bogus'", /value is neither timestamp, decimal, nor interval/],
     ["'0'", /zero timestamp is invalid/],

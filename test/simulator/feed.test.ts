@@ -347,6 +347,22 @@ describe('schema changes under a running feed', () => {
     );
   });
 
+  it('ALTER PRIMARY KEY ends no job and sends nothing again; a delete then has the new key', async () => {
+    await world.sql("INSERT INTO t VALUES (1, 'a'), (2, 'b')");
+    const job = await world.createJob(['t'], FAST);
+    await world.sql('ALTER TABLE t ALTER COLUMN v SET NOT NULL');
+    await world.sql('ALTER TABLE t DROP CONSTRAINT t_pkey, ADD CONSTRAINT t_pkey PRIMARY KEY (v)');
+    await settle();
+    assert.deepEqual(brief(), []);
+    await world.sql("DELETE FROM t WHERE v = 'a'");
+    await settle();
+    assert.deepEqual(
+      brief().map((row) => JSON.stringify(row)),
+      ['["t",["a"],null]'],
+    );
+    assert.equal((await world.job(job)).status, 'running');
+  });
+
   it('policy stop ends the feed at the boundary', async () => {
     await world.sql("INSERT INTO t VALUES (1, 'a')");
     const job = await world.createJob(['t'], { ...FAST, schema_change_policy: 'stop' });

@@ -3,6 +3,7 @@ import { APPLY_MUTATIONS } from './apply.js';
 import { COCKROACH_MUTATIONS } from './cockroach.js';
 import { CURSOR_MUTATIONS } from './cursor.js';
 import { RECEIVER_MUTATIONS } from './receiver.js';
+import { SOURCE_MUTATIONS } from './source.js';
 import { STAGE_MUTATIONS } from './stage.js';
 import { STORE_MUTATIONS } from './store.js';
 import { TAKEOVER_MUTATIONS } from './takeover.js';
@@ -15,4 +16,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...STORE_MUTATIONS,
   ...COCKROACH_MUTATIONS,
   ...CURSOR_MUTATIONS,
+  ...SOURCE_MUTATIONS,
 ];

@@ -2,6 +2,8 @@ import { at, by, type Rule } from '../rule.js';
 
 const JOBS_TEST = 'test/cockroach-client/jobs.test.ts';
 const SETTINGS_TEST = 'test/cockroach-client/settings.test.ts';
+const CHANGED_TEST = 'test/integration/source-changed.test.ts';
+const LOOP_SOURCE_TEST = 'test/apply/loop-source.test.ts';
 const STAGE_TEST = 'test/staging/lmdb-stage.test.ts';
 const STAGE = 'src/staging/lmdb/open-stage.ts';
 const ENSURE = 'src/cockroach/ensure-changefeed.ts';
@@ -80,11 +82,12 @@ export const CHANGEFEED_RULES: readonly Rule[] = [
   {
     name: '4',
     words:
-      'History is protected at the checkpoint, the new protection before the old is dropped; where it cannot be, a short TTL blocks.',
+      'History is protected at the checkpoint, the new protection before the old is dropped; where it cannot be, a short TTL blocks, and a checkpoint older than half of it is an incident.',
     kept: [
       at('src/cockroach/protection.ts', 'const made = await protectHistory(cockroach, next);'),
       at('src/workflows/serve.ts', 'async function rollProtection('),
       at('src/cockroach/preflight-history.ts', 'const short = facts.canProtect'),
+      at('src/domain/only-copy.ts', 'lagMs * 2 > history.ttlMs'),
     ],
     tests: [
       ...by(
@@ -96,8 +99,15 @@ export const CHANGEFEED_RULES: readonly Rule[] = [
         'a TTL shorter than the promised outage blocks where history cannot be protected (protocol rule 4)',
       ),
       ...by('test/kill/rollback.test.ts', 'in prepare, with history protected and nobody told by which job'),
+      ...by(
+        'test/domain/source-identity.test.ts',
+        'a checkpoint 7200001 ms old, history kept for 14400000: the stage is the only copy (protocol rule 4)',
+      ),
+      ...by(
+        CHANGED_TEST,
+        'while the target is away: the stage becomes the only copy (protocol rule 4), and a late row is an alarm until a person resumes (rule 10)',
+      ),
     ],
-    open: 'the incident "the stage is the only copy", when the checkpoint is older than half the TTL, is not raised yet',
   },
   {
     name: '5',
@@ -143,37 +153,79 @@ export const CHANGEFEED_RULES: readonly Rule[] = [
   },
   {
     name: '8',
-    words: 'An upsert’s key must equal its key columns, by value.',
-    kept: [at('src/receiver/intake.ts', 'keys.requireMatch(body, item.row);')],
+    words:
+      'An upsert’s key must equal its key columns, by value; a delete is applied only when the source’s keys as of it are the known ones.',
+    kept: [
+      at('src/receiver/intake.ts', 'keys.requireMatch(body, item.row);'),
+      at('src/apply/loop.ts', 'const span = await beforeOtherKey('),
+      at('src/apply/source-check.ts', 'if (good !== null && end.fingerprint === good) return null;'),
+      at('src/activities/source-watch.ts', 'const other = await searchOtherKey('),
+    ],
     tests: [
       ...by('test/receiver/server.test.ts', 'key and after differ'),
       ...by('test/receiver/key-canon.test.ts', 'by text, and by value'),
+      ...by(
+        LOOP_SOURCE_TEST,
+        'a delete with another key is not applied, everything before it is, and the loop halts there (protocol rule 8)',
+        'another key halts the loop once all that is resolved is applied (protocol rule 8)',
+      ),
+      ...by('test/apply/source-check.test.ts', 'keys aaaBccc after a: another at 4 (protocol rule 8)'),
+      ...by(
+        CHANGED_TEST,
+        'ALTER PRIMARY KEY halts the stream before a delete takes the wrong row, and it can be rolled back (protocol rule 8)',
+      ),
     ],
-    open: 'the source’s key columns are checked in preflight only, not again at a window’s end: a key altered later is met by this check, not before it',
   },
   {
     name: '9',
     words: 'The row keeps cluster and table ids; another cluster or table is not gone on with.',
     kept: [
-      at('src/activities/cursor.ts', 'assertSameOrigin(row.origin,'),
-      at('src/cockroach/introspect.ts', 'const TABLE = `SELECT c.oid AS id'),
+      at('src/activities/cursor.ts', 'findOriginChange(row.origin,'),
+      at('src/activities/source-watch.ts', 'findOriginChange(began,'),
+      at('src/activities/changefeed.ts', 'findOriginChange(row.origin,'),
+      at('src/apply/loop.ts', "if (changed?.type === 'Source.TableChanged')"),
     ],
-    tests: by(
-      'test/cockroach-client/preflight.test.ts',
-      'a table made anew under the same name has another id (protocol rule 9)',
-    ),
-    open: 'the ids are compared when a run starts or is continued, not while it streams; the comparison has no test of its own',
+    tests: [
+      ...by(
+        'test/cockroach-client/preflight.test.ts',
+        'a table made anew under the same name has another id (protocol rule 9)',
+      ),
+      ...by(
+        'test/cockroach-client/identity.test.ts',
+        'names lead to ids: a renamed table is found under its new name only, another table has another id (protocol rule 9)',
+      ),
+      ...by(
+        'test/domain/source-identity.test.ts',
+        'what changed: the cluster (protocol rule 9)',
+        'what changed: a table made anew (protocol rule 9)',
+      ),
+      ...by(LOOP_SOURCE_TEST, 'another table halts the loop at once (protocol rule 9)'),
+      ...by(
+        CHANGED_TEST,
+        'a table renamed is followed; another table in its place halts the stream until it is put right (protocol rule 9)',
+      ),
+    ],
   },
   {
     name: '10',
     words:
-      'A late row is dropped against the committed checkpoint only; a row never seen at or before resolved is counted as an alarm.',
+      'A late row is dropped against the committed checkpoint only; a row never seen at or before resolved is an alarm until a person resumes.',
     kept: [
       at('src/staging/lmdb/accept.ts', 'if (compareAt(row.at, committedAt) <= 0)'),
       at('src/staging/lmdb/accept.ts', 'late++;'),
+      at('src/activities/receive-and-apply.ts', 'lateRows.count(late);'),
     ],
-    tests: by(STAGE_TEST, 'only the committed checkpoint drops', 'what was purged is not called late'),
-    open: 'the count is a metric and in the heartbeat; no incident is raised from it yet',
+    tests: [
+      ...by(STAGE_TEST, 'only the committed checkpoint drops', 'what was purged is not called late'),
+      ...by(
+        'test/activities/late-rows.test.ts',
+        'late rows are told at once, then at most once a minute, with the count so far (protocol rule 10)',
+      ),
+      ...by(
+        CHANGED_TEST,
+        'while the target is away: the stage becomes the only copy (protocol rule 4), and a late row is an alarm until a person resumes (rule 10)',
+      ),
+    ],
   },
   {
     name: '11',
