@@ -19,9 +19,7 @@ import { pause } from './pause.js';
 
 const LOOK_EVERY_MS = 5_000;
 /** A question to the source may take so long; the windows wait for it. */
-const ANSWER_WITHIN = { timeoutMs: 5_000 };
-/** Once it could not be asked, the windows go on without asking for so long. */
-const ASK_AGAIN_AFTER_MS = 5_000;
+const ANSWER_WITHIN_MS = 5_000;
 
 /** Watches for an attempt whether the source is still what the stream began with. */
 export interface SourceWatch extends SourceCheck {
@@ -47,30 +45,37 @@ export function watchSource(options: {
   let source: Promise<Cockroach> | null = null;
   let began: SourceOrigin | null = null;
   let changed: SourceChangedError | null = null;
-  let silentSince: number | null = null;
+  /** The source could not be asked: the windows go on until a look succeeds, and do not wait for it again and again. */
+  let silent = false;
+  const within = { timeoutMs: ANSWER_WITHIN_MS, signal };
   /** Up to `at` the keys are known to be right. */
   let right: { readonly at: Hlc; readonly fingerprint: string } | null = null;
 
-  const close = async (): Promise<void> => {
-    const old = source;
-    source = null;
-    await (await old?.catch(() => null))?.close();
-  };
+  /** A session connects again by itself; only one that was never there is opened anew. */
+  async function open(): Promise<Cockroach> {
+    const opening = (source ??= access.openSource(place));
+    try {
+      return await opening;
+    } catch (error) {
+      if (source === opening) source = null;
+      throw error;
+    }
+  }
+  const close = async (): Promise<void> => (await source?.catch(() => null))?.close();
   signal.addEventListener('abort', () => void close());
 
   /** Null: the source cannot be asked. A connection that has rested may have been cut on the way: it is tried twice. */
   async function ask<T>(question: (source: Cockroach) => Promise<T>): Promise<T | null> {
     for (let failures = 0; ; failures += 1) {
       try {
-        const answer = await question(await (source ??= access.openSource(place)));
-        silentSince = null;
+        const answer = await question(await open());
+        silent = false;
         return answer;
       } catch (error) {
-        await close();
         if (signal.aborted) return null;
-        if (failures === 0 && error instanceof CockroachError && error.retryable) continue;
-        if (silentSince === null) log(`stream ${stream}: the source cannot be asked for its tables: ${wordsOf(error)}`);
-        silentSince = performance.now();
+        if (failures === 0 && !silent && error instanceof CockroachError && error.retryable) continue;
+        if (!silent) log(`stream ${stream}: the source cannot be asked for its tables: ${wordsOf(error)}`);
+        silent = true;
         return null;
       }
     }
@@ -86,8 +91,11 @@ export function watchSource(options: {
     }
   }
 
+  const timestamp = (cockroach: Cockroach): Promise<Hlc> =>
+    captureCursor(cockroach, AbortSignal.any([signal, AbortSignal.timeout(ANSWER_WITHIN_MS)]));
+
   async function keysAt(cockroach: Cockroach, at: Hlc): Promise<KeysAt> {
-    const found = await readKeysAt(cockroach, tableIds, at, ANSWER_WITHIN);
+    const found = await readKeysAt(cockroach, tableIds, at, within);
     const change = findKeyChange(plan, found);
     return {
       fingerprint: keysFingerprint(plan, found),
@@ -98,10 +106,10 @@ export function watchSource(options: {
   async function look(cockroach: Cockroach): Promise<SourceChangedError | null> {
     if (began !== null) {
       const names = plan.map((table) => table.source);
-      const other = findOriginChange(began, await readOrigin(cockroach, names, ANSWER_WITHIN));
+      const other = findOriginChange(began, await readOrigin(cockroach, names, within));
       if (other !== null) return new SourceChangedError('Source.TableChanged', other);
     }
-    return (await keysAt(cockroach, await captureCursor(cockroach))).change;
+    return (await keysAt(cockroach, await timestamp(cockroach))).change;
   }
 
   async function watch(): Promise<void> {
@@ -126,7 +134,7 @@ export function watchSource(options: {
     async firstOtherKey(at) {
       const last = at.at(-1);
       if (last === undefined || (right !== null && last <= right.at)) return null;
-      if (silentSince !== null && performance.now() - silentSince < ASK_AGAIN_AFTER_MS) return null;
+      if (silent) return null;
       const answer = await ask(async (cockroach) => {
         const seen = new Map<Hlc, KeysAt>();
         const read = async (when: Hlc): Promise<KeysAt> => {
@@ -135,7 +143,7 @@ export function watchSource(options: {
           return known;
         };
         // Most often nothing was altered up to now, and the windows of some seconds need not ask again.
-        const now = await captureCursor(cockroach);
+        const now = await timestamp(cockroach);
         if (right !== null && (await read(now)).fingerprint === right.fingerprint) {
           right = { at: now, fingerprint: right.fingerprint };
           return { other: null };

@@ -23,7 +23,7 @@ export async function readOrigin(
   tables: readonly TableName[],
   options: QueryOptions = {},
 ): Promise<SourceOrigin> {
-  const clusterId = await readClusterId(cockroach);
+  const clusterId = await readClusterId(cockroach, options);
   const asked = new Set(tables.map(formatTableName));
   const values = [...tables.map((name) => name.schema), ...tables.map((name) => name.table)];
   const tableIds: Record<string, string> = {};

@@ -1,6 +1,6 @@
 import type { ForeignKey, ForeignKeyAction, SourceColumn, SourceTable } from '../domain/source-table.js';
 import type { KeyClass, TableName } from '../domain/table.js';
-import type { Cockroach, TextRow } from './client.js';
+import type { Cockroach, QueryOptions, TextRow } from './client.js';
 import { keyClassOf } from '../domain/source-type.js';
 import { parseNameArray, quoteTable } from './quoting.js';
 import { onlyValue, UnexpectedAnswerError, valueOf } from './rows.js';
@@ -37,8 +37,8 @@ export async function readDatabase(cockroach: Cockroach): Promise<string> {
 const CLUSTER_ID = 'SELECT crdb_internal.cluster_id() AS id';
 
 /** The cluster's identity (protocol rule 9). @throws CockroachError */
-export async function readClusterId(cockroach: Cockroach): Promise<string> {
-  return onlyValue(await cockroach.query(CLUSTER_ID), 'id');
+export async function readClusterId(cockroach: Cockroach, options: QueryOptions = {}): Promise<string> {
+  return onlyValue(await cockroach.query(CLUSTER_ID, [], options), 'id');
 }
 
 /** $1 = schema, $2 = table. */
