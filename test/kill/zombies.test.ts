@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import proto from '@temporalio/proto';
 import { INCARNATION_PARAMETER, STREAM_PARAMETER } from '../../src/domain/sink-parameters.js';
 import { httpsRequest } from '../support/https-client.js';
 import type { Run } from '../support/run.js';
@@ -40,10 +41,20 @@ test('a worker frozen beyond its time-out and thawed again takes nothing back', 
   const was = await at.checkpoint(run);
   assert.equal(await asked(run, was.incarnation), `200 listening ${was.token}`);
   // Of another host, with a stage folder and a receiver of its own.
-  const neighbour = await at.stack.startWorker({
-    host: `${at.stack.taskQueue}-neighbour`,
-    stageDir: join(at.stack.folder, 'neighbour'),
-  });
+  const host = `${at.stack.taskQueue}-neighbour`;
+  const neighbour = await at.stack.startWorker({ host, stageDir: join(at.stack.folder, 'neighbour') });
+  await until(
+    'the neighbour is at work',
+    async () => {
+      const { pollers } = await at.client.workflowService.describeTaskQueue({
+        namespace: at.stack.temporal.namespace,
+        taskQueue: { name: host },
+        taskQueueType: proto.temporal.api.enums.v1.TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
+      });
+      return pollers?.length;
+    },
+    PATIENCE,
+  );
   zombie.signal('SIGSTOP');
   await at.insert(run, 3);
   await at.arrived(run);
