@@ -3,7 +3,7 @@ import { CancelledFailure } from '@temporalio/common';
 import { runAttempt, type Taken } from '../apply/attempt.js';
 import { createBell } from '../apply/bell.js';
 import { NO_PROGRESS, type ApplyIncident, type ApplyProgress } from '../apply/progress.js';
-import type { AttemptEnd, AttemptProgress, DeliveredWord, ListeningWord, TroubleWord } from '../domain/attempt.js';
+import type { AttemptEnd, AttemptProgress, DeliveredWord, ListeningWord, MirroredStage, TroubleWord } from '../domain/attempt.js';
 import { formatHlc, hlcToMillis, HLC_ZERO, type Hlc } from '../domain/hlc.js';
 import type { Place } from '../domain/place.js';
 import type { RunbookInput } from '../domain/runbook-input.js';
@@ -34,7 +34,7 @@ export interface AttemptWish {
   readonly apply: RunbookInput['apply'];
   readonly renew: boolean;
   /** What the last heartbeat of the attempt before said of its stage; a stage that knows less is a copy of an old disk (protocol rule 15). */
-  readonly mirrored: { readonly stageId: string; readonly resolved: string } | null;
+  readonly mirrored: MirroredStage | null;
 }
 
 export interface AttemptHost {

@@ -1,4 +1,5 @@
 import { formatHlc, HLC_ZERO, parseHlc, type Hlc } from '../domain/hlc.js';
+import type { MirroredStage } from '../domain/attempt.js';
 import type { Checkpoint } from '../domain/checkpoint.js';
 import { planFingerprint, type StreamPlan } from '../domain/table.js';
 import type { Stage } from '../staging/stage.js';
@@ -40,7 +41,7 @@ export interface AttemptOptions extends Pick<
   readonly renew: boolean;
   readonly bell: Bell;
   /** What an earlier attempt's last heartbeat said of its stage; null: nothing is known. */
-  readonly mirrored: { readonly stageId: string; readonly resolved: string } | null;
+  readonly mirrored: MirroredStage | null;
   readonly openSession: () => Promise<ApplySession>;
   /** Opens the intake for an incarnation; returns its closing. */
   readonly listen: (incarnation: number) => () => void;

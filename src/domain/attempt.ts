@@ -42,6 +42,12 @@ export type AttemptEnd =
   | { readonly ended: 'takenOver' }
   | { readonly ended: 'halted'; readonly type: FailureType; readonly cause: string; readonly remedy: string | null };
 
+/** What a lost attempt's last heartbeat said of its stage: one that knows less is a copy of an old disk (protocol rule 15). */
+export interface MirroredStage {
+  readonly stageId: string;
+  readonly resolved: string;
+}
+
 /** Heartbeat details: the figures of a live attempt, for `describe` and the UI. */
 export interface AttemptProgress {
   readonly stream: string;

@@ -133,6 +133,8 @@ const limits = z
     createChangefeed: duration('1m'),
     /** Statements on either database give up after. */
     statement: duration('30s'),
+    /** Events after which a stream continues as new: its activity hands over, and replication pauses for a moment. */
+    streamHistory: count(2_000, 100, 10_000),
   })
   .prefault({});
 

@@ -1,4 +1,4 @@
-import { condition, isCancellation } from '@temporalio/workflow';
+import { CancellationScope, condition, isCancellation } from '@temporalio/workflow';
 import { FAILURES, type FailureType } from '../domain/failures.js';
 import type { IncidentWord } from '../domain/incident.js';
 import { failureTypeOf, reasonOf } from './compensation.js';
@@ -12,28 +12,41 @@ export interface Insistence {
   readonly refused: 'throw' | 'awaitResume';
 }
 
-const AGAIN_AFTER_MS = 5_000;
+const FIRST_AGAIN_MS = 5_000;
+/** An outage of hours must not fill the history. */
+const LAST_AGAIN_MS = 30_000;
 
-/** Does it again until it succeeds; an incident says why not yet. `work` is expected to give up after some tries (`boundedActivities`). */
+/**
+ * Does it again until it succeeds; an incident says why not yet, and is closed when it is cut off too: whoever does it next says anew what is
+ * wrong. `work` is expected to give up after some tries (`boundedActivities`).
+ */
 export async function insist<T>({ incident, resumes, refused }: Insistence, work: () => Promise<T>): Promise<T> {
-  let open: FailureType | null = null;
-  for (;;) {
-    try {
-      const value = await work();
-      if (open !== null) await incident({ type: open, open: false });
-      return value;
-    } catch (error) {
-      if (isCancellation(error)) throw error;
-      const type = failureTypeOf(error) ?? 'Internal.Defect';
-      const { retryable } = FAILURES[type];
-      if (open !== null && (open !== type || !retryable)) await incident({ type: open, open: false });
-      if (!retryable && refused === 'throw') throw error;
-      open = type;
-      await incident({ type, open: true, cause: reasonOf(error) });
-      const seen = resumes();
-      const again = (): boolean => resumes() !== seen;
-      if (retryable) await condition(again, AGAIN_AFTER_MS);
-      else await condition(again);
+  const said: { type: FailureType; cause: string }[] = [];
+  const close = async (): Promise<void> => {
+    for (const { type } of said.splice(0)) await incident({ type, open: false });
+  };
+  try {
+    for (let againMs = FIRST_AGAIN_MS; ; againMs = Math.min(againMs * 2, LAST_AGAIN_MS)) {
+      try {
+        return await work();
+      } catch (error) {
+        if (isCancellation(error)) throw error;
+        const type = failureTypeOf(error) ?? 'Internal.Defect';
+        const cause = reasonOf(error);
+        const { retryable } = FAILURES[type];
+        if (said[0]?.type !== type || !retryable) await close();
+        if (!retryable && refused === 'throw') throw error;
+        if (said[0]?.cause !== cause) {
+          said.splice(0, 1, { type, cause });
+          await incident({ type, open: true, cause });
+        }
+        const seen = resumes();
+        const again = (): boolean => resumes() !== seen;
+        if (retryable) await condition(again, againMs);
+        else await condition(again);
+      }
     }
+  } finally {
+    await CancellationScope.nonCancellable(close);
   }
 }

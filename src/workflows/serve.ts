@@ -7,6 +7,7 @@ import type { StreamArgs } from '../domain/stream-args.js';
 import type { StreamView } from '../domain/stream-view.js';
 import { boundedActivities, watchingActivities } from './activity-proxies.js';
 import { failureTypeOf, reasonOf } from './compensation.js';
+import { historyIsLong } from './history.js';
 import { insist, type Insistence } from './insist.js';
 import { placeOf } from './runbook.js';
 import type { StreamState } from './stream.js';
@@ -14,8 +15,11 @@ import type { StreamState } from './stream.js';
 /** The history gets a roll-up at least so often. */
 const ROLL_UP_MS = 3_600_000;
 
+/** The attempt must make room for one of a new incarnation, it is over, or it has to hand over so that the stream can continue as new. */
+export type ServeEnd = 'renew' | 'over' | 'handOver';
+
 /** Stands by one attempt: from its word that it listens to its end. Returns once the attempt has ended or has to. */
-export async function serve(state: StreamState): Promise<void> {
+export async function serve(state: StreamState): Promise<ServeEnd> {
   const { attempt, args } = state;
   const heard = (): boolean => attempt.listening !== null || attempt.end !== null;
   if (!(await condition(heard, args.input.limits.receiverStart))) {
@@ -27,15 +31,17 @@ export async function serve(state: StreamState): Promise<void> {
     await condition(heard);
     await state.incident({ type: 'Receiver.Unreachable', open: false });
   }
-  if (attempt.listening === null) return;
+  if (attempt.listening === null) return 'over';
   while (attempt.end === null) {
     const word: ListeningWord = attempt.listening;
-    if ((await whileItHolds(state, word)) === 'renew') return;
+    const end = await whileItHolds(state, word);
+    if (end !== 'over') return end;
   }
+  return 'over';
 }
 
 /** Serves one word of the attempt; a later one says that it has bound a new incarnation by itself. */
-async function whileItHolds(state: StreamState, word: ListeningWord): Promise<'renew' | 'over'> {
+async function whileItHolds(state: StreamState, word: ListeningWord): Promise<ServeEnd> {
   const { attempt, status } = state;
   Object.assign(status, { host: word.host, reached: false, incarnation: word.incarnation, applied: word.applied });
   if (!word.stageKept) status.delivered = null;
@@ -43,7 +49,8 @@ async function whileItHolds(state: StreamState, word: ListeningWord): Promise<'r
   await state.say();
 
   const scope = new CancellationScope();
-  const over = (): boolean => attempt.end !== null || attempt.listening !== word;
+  const handsOver = (): boolean => attempt.end === null && historyIsLong(state.args);
+  const over = (): boolean => attempt.end !== null || attempt.listening !== word || handsOver();
   const watching = condition(over).then(() => scope.cancel());
   watching.catch(() => undefined);
   try {
@@ -53,7 +60,7 @@ async function whileItHolds(state: StreamState, word: ListeningWord): Promise<'r
     if (isCancellation(error)) {
       // Our own cancellation, because the word no longer holds; the stream's own goes on.
       if (!over()) throw error;
-      return 'over';
+      return handsOver() ? 'handOver' : 'over';
     }
     // The next attempt begins with a takeover, which puts right what can be put right.
     await state.incident({ type: failureTypeOf(error) ?? 'Internal.Defect', open: true, cause: reasonOf(error) });
@@ -82,12 +89,16 @@ async function keep(state: StreamState, word: ListeningWord): Promise<void> {
   );
   status.reached = true;
   await state.say();
-  await condition(() => !state.paused);
-  await ensureJob(state, word);
+  if (!isEnsured(state, word)) {
+    // The pause may have been asked for while the attempt before ended.
+    if (state.paused) await pauseJob(state);
+    await condition(() => !state.paused);
+    await ensureJob(state, word);
+  }
 
   let view: StreamView | null = null;
   let resumesSeen = state.resumes;
-  let protectedAt = Date.now();
+  state.protectedAt ??= Date.now();
   for (;;) {
     const wasPaused = state.paused;
     const watch = new CancellationScope();
@@ -128,7 +139,7 @@ async function keep(state: StreamState, word: ListeningWord): Promise<void> {
       Object.assign(status, { jobId: view.jobId, jobStatus: view.jobStatus, applied: view.applied, lagMs: view.lagMs });
       await state.say();
       if (await needsNewIncarnation(state, view, word)) return;
-      protectedAt = await rollProtection(state, view, protectedAt);
+      await rollProtection(state, view, state.protectedAt);
     }
   }
 }
@@ -136,8 +147,10 @@ async function keep(state: StreamState, word: ListeningWord): Promise<void> {
 /** Creates the changefeed of the incarnation unless a live job of it exists, resumes it where it rests, then cancels those of lower ones. */
 async function ensureJob(state: StreamState, word: ListeningWord): Promise<void> {
   const { args, status } = state;
-  const job = await insist(patience(state), () =>
-    boundedActivities('one changefeed for this incarnation, none for lower ones').ensureChangefeed({
+  let { resumes } = state;
+  const job = await insist(patience(state), () => {
+    ({ resumes } = state);
+    return boundedActivities('one changefeed for this incarnation, none for lower ones').ensureChangefeed({
       place: placeOf(args),
       stream: args.run,
       word,
@@ -146,10 +159,16 @@ async function ensureJob(state: StreamState, word: ListeningWord): Promise<void>
       targetSchema: args.targetSchema,
       options: args.input.changefeed,
       createTimeoutMs: args.input.limits.createChangefeed,
-    }),
-  );
+    });
+  });
+  state.ensured = { incarnation: word.incarnation, resumes };
   Object.assign(status, { jobId: job.jobId, jobStatus: job.status });
   await state.say();
+}
+
+/** Whether the attempt before has handed this changefeed over, and nobody has asked for a resume since. */
+function isEnsured({ ensured, resumes }: StreamState, { incarnation }: ListeningWord): boolean {
+  return ensured?.incarnation === incarnation && ensured.resumes === resumes;
 }
 
 async function pauseJob(state: StreamState): Promise<void> {
@@ -209,10 +228,10 @@ function onlyCopyCause(lagMs: number, { object, ttlMs }: UnprotectedHistory): st
 }
 
 /** Moves the protection of history up to the checkpoint from time to time, the new one before the old is dropped (protocol rule 4). */
-async function rollProtection(state: StreamState, view: StreamView, protectedAt: number): Promise<number> {
+async function rollProtection(state: StreamState, view: StreamView, protectedAt: number): Promise<void> {
   const { args } = state;
   const everyMs = rollUpMs(args);
-  if (view.trouble !== null || Date.now() - protectedAt < everyMs) return protectedAt;
+  if (view.trouble !== null || Date.now() - protectedAt < everyMs) return;
   await insist(patience(state), () =>
     boundedActivities('move the protection of history up to the checkpoint').protectHistory({
       place: placeOf(args),
@@ -220,7 +239,7 @@ async function rollProtection(state: StreamState, view: StreamView, protectedAt:
       forMs: args.input.limits.outage + everyMs,
     }),
   );
-  return Date.now();
+  state.protectedAt = Date.now();
 }
 
 /** How often the history gets a line although nothing has changed: hourly, and often enough to keep history protected. */

@@ -13,13 +13,20 @@ import {
   uuid4,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { AttemptEnd, AttemptProgress, ListeningWord } from '../domain/attempt.js';
+import type { AttemptEnd, AttemptProgress, ListeningWord, MirroredStage } from '../domain/attempt.js';
 import type { FailureType } from '../domain/failures.js';
 import type { IncidentWord } from '../domain/incident.js';
 import type { StreamStatus } from '../domain/status.js';
-import type { StreamArgs, StreamCarried } from '../domain/stream-args.js';
+import {
+  FIRST_BACKOFF_MS,
+  NOTHING_CARRIED,
+  type EnsuredJob,
+  type StreamArgs,
+  type StreamCarried,
+} from '../domain/stream-args.js';
 import { hostActivities, quickActivities } from './activity-proxies.js';
 import { failureTypeOf, reasonOf } from './compensation.js';
+import { historyIsLong } from './history.js';
 import {
   deliveredSignal,
   incidentSignal,
@@ -32,9 +39,6 @@ import {
 import { placeOf } from './runbook.js';
 import { serve } from './serve.js';
 
-/** Events after which a stream continues as new. Temporal's own suggestion comes only after thousands. */
-const HISTORY_LIMIT = 2_000;
-const FIRST_BACKOFF_MS = 500;
 const LAST_BACKOFF_MS = 20_000;
 
 /** What the attempt under way is known to have said. Reset for each attempt. */
@@ -44,8 +48,10 @@ export interface AttemptState {
   listening: ListeningWord | null;
   /** What it says it is in, and retries by itself; null: nothing. */
   trouble: 'Target.Unavailable' | null;
-  end: AttemptEnd | { readonly ended: 'failed'; readonly type: FailureType; readonly cause: string } | null;
+  end: AttemptOver | null;
 }
+
+type AttemptOver = AttemptEnd | { readonly ended: 'failed'; readonly type: FailureType; readonly cause: string };
 
 /** What the stream knows and its parts change. */
 export interface StreamState {
@@ -61,8 +67,13 @@ export interface StreamState {
   renew: boolean;
   /** Words of delivery heard in this attempt. */
   proofs: number;
-  /** What the last heartbeat of an attempt that was lost said of its stage (protocol rule 15). */
-  mirrored: { readonly stageId: string; readonly resolved: string } | null;
+  mirrored: MirroredStage | null;
+  /** What an attempt that hands over leaves to the next one: that one does not resume what somebody else has paused. */
+  ensured: EnsuredJob | null;
+  /** The host of the stage did not take the last attempt. */
+  hostLost: boolean;
+  protectedAt: number | null;
+  backoffMs: number;
   say(): Promise<void>;
   incident(word: IncidentWord): Promise<void>;
   openIncidents(): readonly FailureType[];
@@ -74,25 +85,26 @@ export interface StreamState {
  */
 export async function stream(args: StreamArgs): Promise<void> {
   const state = openState(args);
-  let backoffMs = FIRST_BACKOFF_MS;
   for (;;) {
     state.proofs = 0;
-    await attempt(state);
+    const handedOver = await attempt(state);
     // Only an attempt that was delivered to was of use: a changefeed that fails at once must not be made again and again without rest.
-    if (state.proofs > 0) backoffMs = FIRST_BACKOFF_MS;
+    if (state.proofs > 0) state.backoffMs = FIRST_BACKOFF_MS;
     await afterAttempt(state);
-    if (workflowInfo().historyLength > HISTORY_LIMIT) {
-      // Only here: the activity has ended, so nothing of it is handed over (protocol rule 37).
+    if (!handedOver) {
+      await sleep(state.backoffMs);
+      state.backoffMs = Math.min(state.backoffMs * 2, LAST_BACKOFF_MS);
+    }
+    if (historyIsLong(args)) {
+      // Only here: the activity has ended, so no two can live (protocol rule 37).
       await condition(allHandlersFinished);
       await continueAsNew<typeof stream>({ ...args, carried: carry(state) });
     }
-    await sleep(backoffMs);
-    backoffMs = Math.min(backoffMs * 2, LAST_BACKOFF_MS);
   }
 }
 
-/** One attempt from its start to its end, whichever way it ends. */
-async function attempt(state: StreamState): Promise<void> {
+/** One attempt from its start to its end, whichever way it ends. True: it has handed over in good order to make room in the history. */
+async function attempt(state: StreamState): Promise<boolean> {
   const { args, status } = state;
   const host = await chooseHost(state);
   status.attempts += 1;
@@ -122,27 +134,35 @@ async function attempt(state: StreamState): Promise<void> {
       }),
     )
     .then(
-      (end) => void (state.attempt.end = end),
+      (end) => (state.attempt.end = end),
       (error: unknown) => {
-        if (isCancellation(error)) state.attempt.end = { ended: 'cancelled' };
-        else state.attempt.end = { ended: 'failed', type: failureTypeOf(error) ?? 'Host.Lost', cause: reasonOf(error) };
         state.mirrored = lastMirror(error) ?? state.mirrored;
+        return (state.attempt.end = endOf(error));
       },
     );
+  let handsOver: boolean;
   try {
-    await serve(state);
+    handsOver = (await serve(state)) === 'handOver';
   } finally {
     scope.cancel();
     await CancellationScope.nonCancellable(() => running);
   }
+  const end = await running;
+  state.hostLost = end.ended === 'failed' && end.type === 'Host.Lost' && state.attempt.listening === null;
+  const handedOver = handsOver && end.ended === 'cancelled';
+  if (!handedOver) state.ensured = null;
+  return handedOver;
+}
+
+function endOf(error: unknown): AttemptOver {
+  if (isCancellation(error)) return { ended: 'cancelled' };
+  return { ended: 'failed', type: failureTypeOf(error) ?? 'Host.Lost', cause: reasonOf(error) };
 }
 
 /** The stage's own host first, for a grace time; then any host that answers. */
 async function chooseHost(state: StreamState): Promise<string> {
   const own = state.status.host;
-  const { end } = state.attempt;
-  if (own !== null && !(end?.ended === 'failed' && end.type === 'Host.Lost' && state.attempt.listening === null))
-    return own;
+  if (own !== null && !state.hostLost) return own;
   return (await quickActivities('which host answers').whichHost({})).host;
 }
 
@@ -164,7 +184,7 @@ async function afterAttempt(state: StreamState): Promise<void> {
 }
 
 /** A lost attempt's last heartbeat comes with its time-out. */
-function lastMirror(error: unknown): StreamState['mirrored'] {
+function lastMirror(error: unknown): MirroredStage | null {
   const cause = error instanceof ActivityFailure ? error.cause : undefined;
   const last =
     cause instanceof TimeoutFailure ? (cause.lastHeartbeatDetails as Partial<AttemptProgress> | undefined) : undefined;
@@ -172,41 +192,46 @@ function lastMirror(error: unknown): StreamState['mirrored'] {
 }
 
 function carry(state: StreamState): StreamCarried {
+  const { status, hostLost, paused, restingSince, resumes, renew, mirrored, ensured, protectedAt, backoffMs } = state;
+  const openIncidents = state.openIncidents();
   return {
-    host: state.status.host,
-    attempts: state.status.attempts,
-    paused: state.paused,
-    restingSince: state.restingSince,
-    delivered: state.status.delivered,
-    openIncidents: state.openIncidents(),
+    status,
+    hostLost,
+    paused,
+    restingSince,
+    resumes,
+    renew,
+    mirrored,
+    ensured,
+    protectedAt,
+    backoffMs,
+    openIncidents,
   };
 }
 
 function openState(args: StreamArgs): StreamState {
   const run = getExternalWorkflowHandle(args.run);
-  const { carried } = args;
-  const open = new Set<FailureType>(carried.openIncidents);
+  // A run of an earlier release carried less.
+  const { status: reported, openIncidents, ...carried } = { ...NOTHING_CARRIED, ...args.carried };
+  const open = new Set<FailureType>(openIncidents);
   const status: StreamState['status'] = {
     stream: args.run,
-    host: carried.host,
+    host: null,
     jobId: null,
     jobStatus: null,
     incarnation: 0,
-    delivered: carried.delivered,
+    delivered: null,
     applied: null,
     lagMs: null,
-    attempts: carried.attempts,
+    attempts: 0,
+    ...reported,
   };
   const state: StreamState = {
+    ...carried,
     args,
     status,
     attempt: { token: '', listening: null, trouble: null, end: null },
-    paused: carried.paused,
-    restingSince: carried.restingSince,
-    resumes: 0,
-    renew: false,
     proofs: 0,
-    mirrored: null,
     async say() {
       setCurrentDetails(
         `changefeed job ${status.jobId ?? 'none yet'} (${status.jobStatus ?? 'unknown'}), incarnation ${status.incarnation}, applied ${status.applied ?? 'nothing yet'}, host ${status.host ?? 'none yet'}`,
@@ -221,20 +246,23 @@ function openState(args: StreamArgs): StreamState {
     },
     openIncidents: () => [...open],
   };
+  // The token is the attempt's identity: a late word of an older one, or one after the end, is of no use (protocol rule 38).
+  const isCurrent = ({ token }: { readonly token: string }): boolean =>
+    token === state.attempt.token && state.attempt.end === null;
   setHandler(listeningSignal, (word) => {
-    // The token is the attempt's identity: a late word of an older one, or one after the end, is of no use (protocol rule 38).
-    if (word.token === state.attempt.token && state.attempt.end === null) state.attempt.listening = word;
+    if (isCurrent(word)) state.attempt.listening = word;
   });
   setHandler(deliveredSignal, async (word) => {
-    if (word.token !== state.attempt.token) return;
+    if (!isCurrent(word)) return;
     status.delivered = word.resolved;
     state.proofs += 1;
     for (const type of ['Changefeed.JobFailed', 'Changefeed.JobGone', 'Changefeed.Stalled', 'Host.Lost'] as const)
       await state.incident({ type, open: false });
     await state.say();
   });
-  setHandler(troubleSignal, async ({ token, type, cause }) => {
-    if (token !== state.attempt.token) return;
+  setHandler(troubleSignal, async (word) => {
+    if (!isCurrent(word)) return;
+    const { type, cause } = word;
     // An alarm is no state of the attempt: it stays until a person signals resume.
     if (type !== 'Changefeed.LateRows') state.attempt.trouble = cause === null ? null : type;
     await state.incident(cause === null ? { type, open: false } : { type, open: true, cause });

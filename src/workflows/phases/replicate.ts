@@ -1,7 +1,7 @@
 import {
   CancellationScope,
-  ChildWorkflowCancellationType,
   condition,
+  getExternalWorkflowHandle,
   startChild,
   WorkflowIdReusePolicy,
   type ChildWorkflowHandle,
@@ -40,11 +40,11 @@ export async function startStream(runbook: Runbook, facts: Facts): Promise<Strea
     await started.end();
     return 'the receiver has ended';
   });
+  const workflowId = `${run}/stream`;
   // Terminate of the run must end the stream with it: an attempt whose workflow is gone ends by itself (protocol rule 39).
-  const scope = new CancellationScope();
-  const child = await scope.run(() =>
+  const child = await CancellationScope.nonCancellable(() =>
     startChild(stream, {
-      workflowId: `${run}/stream`,
+      workflowId,
       // Reset leaves the stream of the run before it without an owner: the new one ends it (protocol rules 38 and 39).
       workflowIdReusePolicy: WorkflowIdReusePolicy.TERMINATE_IF_RUNNING,
       args: [
@@ -58,13 +58,19 @@ export async function startStream(runbook: Runbook, facts: Facts): Promise<Strea
           carried: NOTHING_CARRIED,
         },
       ],
-      cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
     }),
   );
+  // By its id alone: the cancellation of a child names the run that was started, which is long over once the stream has continued as new.
+  let cancelling: Promise<void> | null = null;
+  const cancel = (): Promise<void> =>
+    (cancelling ??= CancellationScope.nonCancellable(() => getExternalWorkflowHandle(workflowId).cancel()).catch(
+      () => undefined,
+    ));
+  CancellationScope.current().cancelRequested.catch(cancel);
   started = {
     child,
     async end() {
-      scope.cancel();
+      await cancel();
       await child.result().catch(() => undefined);
     },
   };
