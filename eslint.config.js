@@ -47,6 +47,34 @@ const noEnvironment = {
   ],
 };
 
+const noEnums = { selector: 'TSEnumDeclaration', message: 'Literal unions from `as const`, no enums.' };
+
+/** No decision uses the worker's or the target's clock (protocol rule 31): durations are of performance.now(), moments are the source's. */
+const clockRooms = 'apply|staging|receiver|targets|cockroach|activities|verify'.split('|');
+const mayReadClock = [
+  // The skew of both clocks is told to people, and decides nothing.
+  'src/activities/preflight.ts',
+  'src/targets/postgres/preflight-server.ts',
+  // The dates of a certificate are of the wall clock.
+  'src/receiver/tls.ts',
+];
+const SQL_CLOCK =
+  '/(?<!changed_at = |changed_at timestamptz NOT NULL DEFAULT )\\b((now|(clock|statement|transaction)_timestamp)\\(\\)|(current|local)_?time(stamp)?\\b|current_date\\b)/i';
+const noClock = [
+  {
+    selector: "MemberExpression[object.name='Date'][property.name='now']",
+    message: "No decision uses this host's clock: performance.now() for a duration, an HLC of the source for a moment.",
+  },
+  {
+    selector: "NewExpression[callee.name='Date'][arguments.length=0], CallExpression[callee.name='Date']",
+    message: "No decision uses this host's clock: performance.now() for a duration, an HLC of the source for a moment.",
+  },
+];
+const noSqlClock = {
+  selector: `TemplateElement[value.raw=${SQL_CLOCK}], Literal[value=${SQL_CLOCK}]`,
+  message: "No decision uses the target's clock; `changed_at` alone is for people.",
+};
+
 const adapterRooms = 'workflows|activities|receiver|staging|apply|targets|cockroach|verify|metrics';
 /** An adapter room may import domain and itself, and the rooms named in `friends`. */
 function adapter(name, { driver = [], friends = [] } = {}) {
@@ -86,13 +114,20 @@ export default tseslint.config(
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_' }],
       'no-console': 'error',
       eqeqeq: 'error',
-      'no-restricted-syntax': [
-        'error',
-        { selector: 'TSEnumDeclaration', message: 'Literal unions from `as const`, no enums.' },
-      ],
+      'no-restricted-syntax': ['error', noEnums],
     },
   },
   { files: ['src/**/*.ts'], ignores: ['src/worker/config.ts'], rules: noEnvironment },
+  {
+    files: clockRooms.map((name) => `src/${name}/**/*.ts`),
+    ignores: mayReadClock,
+    rules: { 'no-restricted-syntax': ['error', noEnums, ...noClock] },
+  },
+  {
+    files: ['src/targets/**/*.ts'],
+    ignores: mayReadClock,
+    rules: { 'no-restricted-syntax': ['error', noEnums, ...noClock, noSqlClock] },
+  },
   {
     files: ['src/domain/**/*.ts'],
     rules: forbid(node, { ...temporal, why: 'domain is pure and safe in the workflow bundle.' }, drivers(), outside, {

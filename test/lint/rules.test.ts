@@ -5,6 +5,7 @@ import tseslint from 'typescript-eslint';
 
 /** The dependency rules, each with a planted violation: a rule that never fires is no rule. */
 const RESTRICTED = '@typescript-eslint/no-restricted-imports';
+const SYNTAX = 'no-restricted-syntax';
 
 interface Planted {
   readonly file: string;
@@ -59,7 +60,26 @@ const PLANTED: readonly Planted[] = [
     code: `export function f(): void { g(); }\nasync function g(): Promise<void> { await Promise.resolve(); }`,
     rule: '@typescript-eslint/no-floating-promises',
   },
-  { file: 'src/domain/planted.ts', code: `export enum Colour { Red }`, rule: 'no-restricted-syntax' },
+  { file: 'src/domain/planted.ts', code: `export enum Colour { Red }`, rule: SYNTAX },
+  { file: 'src/apply/planted.ts', code: `export enum Colour { Red }`, rule: SYNTAX },
+  ...['apply', 'staging', 'receiver', 'targets', 'cockroach', 'activities', 'verify'].map((room) => ({
+    file: `src/${room}/planted.ts`,
+    code: `export const now = Date.now();`,
+    rule: SYNTAX,
+  })),
+  { file: 'src/apply/planted.ts', code: `export const clock = Date.now;`, rule: SYNTAX },
+  { file: 'src/apply/deep/planted.ts', code: `export const now = new Date();`, rule: SYNTAX },
+  { file: 'src/apply/planted.ts', code: `export const now = Date();`, rule: SYNTAX },
+  { file: 'src/apply/planted.ts', code: `export const then = new Date(5);`, rule: null },
+  { file: 'src/apply/planted.ts', code: `export const started = performance.now();`, rule: null },
+  { file: 'src/worker/planted.ts', code: `export const now = Date.now();`, rule: null },
+  ...['now()', 'clock_timestamp()', 'CURRENT_TIMESTAMP', 'localtime'].map((clock) => ({
+    file: 'src/targets/postgres/planted.ts',
+    code: `export const sql = 'SELECT 1 WHERE ends_at < ${clock}';`,
+    rule: SYNTAX,
+  })),
+  { file: 'src/targets/planted.ts', code: 'export const sql = `UPDATE t SET at = now()`;', rule: SYNTAX },
+  { file: 'src/targets/planted.ts', code: 'export const sql = `UPDATE t SET changed_at = now()`;', rule: null },
 ];
 
 const typed = new ESLint({
@@ -84,12 +104,21 @@ test('each dependency rule refuses its planted violation and nothing else', asyn
     const found = (result?.messages ?? []).map((message) => message.ruleId);
     assert.ok(!found.includes(null), `${file}: ${code}: ${result?.messages[0]?.message}`);
     if (rule === null) {
-      const dependency = found.filter((id) => id === RESTRICTED || id === 'no-restricted-properties');
-      assert.deepEqual(dependency, [], `${file}: "${code}" is allowed`);
+      const broken = found.filter((id) => [RESTRICTED, SYNTAX, 'no-restricted-properties'].includes(id ?? ''));
+      assert.deepEqual(broken, [], `${file}: "${code}" is allowed`);
     } else {
       assert.ok(found.includes(rule), `${file}: "${code}" must break ${rule}, found ${found.join(', ') || 'nothing'}`);
     }
   }
+});
+
+test('no room that decides reads the clock of its host or of the target (protocol rule 31)', async () => {
+  const results = await untyped.lintFiles(['src/{apply,staging,receiver,targets,cockroach,activities,verify}/**/*.ts']);
+  assert.ok(results.length > 80, `${results.length} files`);
+  const found = results.flatMap(({ filePath, messages }) =>
+    messages.filter(({ ruleId }) => ruleId === SYNTAX).map(({ line, message }) => `${filePath}:${line}: ${message}`),
+  );
+  assert.deepEqual(found, []);
 });
 
 test('an import cycle over .js specifiers is found', async () => {
