@@ -3,7 +3,14 @@ import { CancelledFailure } from '@temporalio/common';
 import { runAttempt, type Taken } from '../apply/attempt.js';
 import { createBell } from '../apply/bell.js';
 import { NO_PROGRESS, type ApplyIncident, type ApplyProgress } from '../apply/progress.js';
-import type { AttemptEnd, AttemptProgress, DeliveredWord, ListeningWord, MirroredStage, TroubleWord } from '../domain/attempt.js';
+import type {
+  AttemptEnd,
+  AttemptProgress,
+  DeliveredWord,
+  ListeningWord,
+  MirroredStage,
+  TroubleWord,
+} from '../domain/attempt.js';
 import { formatHlc, hlcToMillis, HLC_ZERO, type Hlc } from '../domain/hlc.js';
 import type { Place } from '../domain/place.js';
 import type { RunbookInput } from '../domain/runbook-input.js';
@@ -47,6 +54,8 @@ export interface AttemptHost {
   openStage(stream: string): Stage;
   /** Told the figures of every live attempt, for `/_/varz`. */
   readonly onFigures: (figures: AttemptProgress | null, stream: string) => void;
+  /** Told of every attempt that ended by itself because nobody waits for it any more. */
+  readonly onOrphaned: () => void;
 }
 
 const HEARTBEAT_EVERY_MS = 1_000;
@@ -85,11 +94,7 @@ export function createReceiveAndApply(access: Access, host: AttemptHost) {
           client: context.client,
           workflowId: wish.workflowId,
           signal,
-          onGone: () => {
-            // Terminated: nobody hears us any more, so nobody would stop us (protocol rule 39).
-            log(`stream ${stream}: its workflow is gone; the attempt ends`);
-            gone.abort(new Error('the workflow of this stream is gone'));
-          },
+          onGone: () => gone.abort(new Error('the workflow of this stream is gone')),
           log,
         });
         const attempt = openAttempt(wish, host, held, words.say);
@@ -155,6 +160,13 @@ export function createReceiveAndApply(access: Access, host: AttemptHost) {
           case 'aborted':
             if (ownership.signal.aborted) return { ended: 'takenOver' };
             if (context.cancellationDetails?.workerShutdown) return { ended: 'shutdown' };
+            // Terminated, for example: nobody hears us any more, so nobody would stop us (protocol rule 39).
+            if (gone.signal.aborted || context.cancellationDetails?.notFound) {
+              log(
+                `stream ${stream}: its workflow is gone, or has given this attempt up; the attempt has ended by itself`,
+              );
+              host.onOrphaned();
+            }
             throw new CancelledFailure('the attempt was cancelled');
         }
       } finally {

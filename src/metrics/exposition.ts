@@ -64,13 +64,24 @@ const FAMILIES: readonly Family[] = [
   },
 ];
 
-/** The figures of every live attempt in Prometheus's text format. Pure. */
-export function renderExposition(attempts: readonly AttemptProgress[]): string {
+/** What a worker shows: its live attempts, and how many have ended by themselves because nobody waited for them any more. */
+export interface WorkerFigures {
+  readonly attempts: readonly AttemptProgress[];
+  readonly orphaned: number;
+}
+
+/** The figures of every live attempt, and of the worker, in Prometheus's text format. Pure. */
+export function renderExposition({ attempts, orphaned }: WorkerFigures): string {
   const lines: string[] = [];
   for (const { name, kind, help, value } of FAMILIES) {
     lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${kind}`);
     for (const figures of attempts) lines.push(`${name}{stream="${escapeLabel(figures.stream)}"} ${value(figures)}`);
   }
+  lines.push(
+    '# HELP attempts_orphaned_total Attempts that ended by themselves because their workflow was gone.',
+    '# TYPE attempts_orphaned_total counter',
+    `attempts_orphaned_total ${orphaned}`,
+  );
   return `${lines.join('\n')}\n`;
 }
 

@@ -1,8 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { AttemptProgress } from '../domain/attempt.js';
-import { renderExposition } from './exposition.js';
+import { renderExposition, type WorkerFigures } from './exposition.js';
 
 export interface MetricsServer {
   readonly port: number;
@@ -25,16 +24,13 @@ export class MetricsStartError extends Error {
  * @param bindAddr `host:port`, or `:port` for all addresses
  * @throws MetricsStartError
  */
-export async function startMetricsServer(
-  bindAddr: string,
-  attempts: () => readonly AttemptProgress[],
-): Promise<MetricsServer> {
+export async function startMetricsServer(bindAddr: string, figures: () => WorkerFigures): Promise<MetricsServer> {
   const server = createServer((request, response) => {
     const path = (request.url ?? '').split('?')[0];
     const known = path === '/_/healthz' || path === '/_/varz';
     response.writeHead(known ? 200 : 404, { 'Content-Type': 'text/plain; version=0.0.4; charset=utf-8' });
     response.end(
-      path === '/_/varz' ? renderExposition(attempts()) : known ? 'OK\n' : 'not found: /_/healthz and /_/varz are\n',
+      path === '/_/varz' ? renderExposition(figures()) : known ? 'OK\n' : 'not found: /_/healthz and /_/varz are\n',
     );
   });
   const colon = bindAddr.lastIndexOf(':');

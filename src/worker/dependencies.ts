@@ -6,6 +6,7 @@ import { connectCockroach } from '../cockroach/client.js';
 import type { AttemptProgress } from '../domain/attempt.js';
 import { action, createFinding, type Finding } from '../domain/finding.js';
 import { receiverAddress } from '../domain/receiver-address.js';
+import type { WorkerFigures } from '../metrics/exposition.js';
 import { startReceiver, type Receiver } from '../receiver/server.js';
 import { openLmdbStage } from '../staging/lmdb/open-stage.js';
 import { createPostgresDriver } from '../targets/postgres/driver.js';
@@ -19,8 +20,8 @@ import { createConnections, createSinkSecrets } from './secrets.js';
 export interface Dependencies {
   readonly activities: ActivityDeps;
   readonly receiver: Receiver;
-  /** Figures of the live attempts. */
-  readonly attempts: () => readonly AttemptProgress[];
+  /** For `/_/varz`. */
+  readonly figures: () => WorkerFigures;
 }
 
 /** A certificate that ends within so many days is a warning of preflight. */
@@ -61,9 +62,10 @@ export async function createDependencies(
     target: (place) => createPostgresDriver(connect(place.target), place.run),
   };
   const attempts = new Map<string, AttemptProgress>();
+  let orphaned = 0;
   return {
     receiver,
-    attempts: () => [...attempts.values()],
+    figures: () => ({ attempts: [...attempts.values()], orphaned }),
     activities: {
       ...access,
       compare: createComparison(access),
@@ -85,6 +87,7 @@ export async function createDependencies(
           if (figures === null) attempts.delete(stream);
           else attempts.set(stream, figures);
         },
+        onOrphaned: () => void (orphaned += 1),
       },
     },
   };

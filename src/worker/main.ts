@@ -43,10 +43,10 @@ async function run(config: WorkerConfig): Promise<void> {
     ends.push(() => connection.close());
     const native = await NativeConnection.connect(options);
     ends.push(() => native.close());
-    const { activities, receiver, attempts } = await createDependencies(config, connection, say);
+    const { activities, receiver, figures } = await createDependencies(config, connection, say);
     ends.push(() => receiver.close(1_000));
     if (config.metricsAddr !== null) {
-      const metrics = await startMetricsServer(config.metricsAddr, attempts);
+      const metrics = await startMetricsServer(config.metricsAddr, figures);
       ends.push(() => metrics.close());
     }
     const workers = await createWorkers(config, native, activities);

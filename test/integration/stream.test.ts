@@ -178,6 +178,29 @@ suite('a stream continues as new (protocol rule 37)', () => {
     await assertOneAtATime(run, runIds);
   });
 
+  test('the attempt of a run that is terminated ends by itself, with a line and a figure (protocol rule 39)', async () => {
+    const run = await begin('terminated', LIMIT);
+    await growUntilNew(run);
+    await insert(run, 1);
+    await arrived(run, 1);
+    const { stream } = await run.status();
+    await run.handle.terminate('a person pressed the button');
+    await until('its end', () => at.workerLog().includes('terminated: its workflow is gone'), LONG);
+    const varz = await (await fetch(`http://127.0.0.1:${at.metricsPort}/_/varz`)).text();
+    assert.match(varz, /^attempts_orphaned_total 1$/m);
+    assert.doesNotMatch(varz, /stream="terminated"/);
+    await insert(run, 2);
+    const job = `SELECT running_status FROM [SHOW CHANGEFEED JOB ${stream?.jobId}]`;
+    await until(
+      'the changefeed finds nobody who takes the row',
+      async () =>
+        /retryable error/.test((await at.source.query<{ running_status: string }>(job)).rows[0]?.running_status ?? ''),
+      LONG,
+    );
+    assert.equal(await at.rowsOnTarget('terminated'), 1);
+    await at.source.query(`CANCEL JOB ${stream?.jobId}`);
+  });
+
   test('what is paused stays paused, until it is resumed', async () => {
     const run = await begin('resting', LIMIT);
     const runIds = [await runIdOf(run)];
