@@ -195,9 +195,15 @@ suite('the order of the takeover (protocol rule D)', () => {
         order.push(`intake ${incarnation}`);
         return () => undefined;
       },
+      // Whoever hears it creates the changefeed.
+      onTaken: ({ incarnation }) => {
+        order.push(`word of ${incarnation}`);
+        return Promise.resolve();
+      },
     });
-    await attempt.taken();
-    assert.deepEqual(order, ['token', 'stage bound to 1', 'row', 'intake 1']);
+    await until('the whole takeover', () => order.length === 5);
+    assert.deepEqual(order, ['token', 'stage bound to 1', 'row', 'intake 1', 'word of 1']);
+    await attempt.abort();
   });
 
   test('a second attempt fences the first, whose later rows never reach the target', async (t) => {

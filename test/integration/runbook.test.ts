@@ -55,6 +55,18 @@ test('a whole run: paused, resumed, finished through its gate, in words', async 
     { timeoutMs: 30_000 },
   );
   assert.equal(waiting.waitingFor, 'approve {"gate":"finish"}');
+  // Compared by now, at T: what protects history still stands, from a timestamp on that is not after T.
+  const { rows: protections } = await at.target.query<{ job: string; covers: boolean }>(
+    `SELECT r.state -> 'protection' ->> 'jobId' AS job, (r.state -> 'protection' ->> 'at')::numeric <= c.stop_at AS covers
+     FROM _failback.run r JOIN _failback.checkpoint c ON c.run = r.run`,
+  );
+  assert.equal(protections.length, 1);
+  assert.equal(protections[0]?.covers, true);
+  const jobs = await liveJobs(at.source);
+  assert.ok(
+    jobs.some((job) => job.startsWith(`${protections[0]?.job} `)),
+    jobs.join(),
+  );
   assert.match(await run.ask('approve', { gate: 'finnish' }), /found "finnish"/);
   assert.match(await run.handle.query<string>('report'), /\*\*Waits for:\*\* approve/);
   assert.equal(await run.ask('approve', { gate: 'finish' }), 'gate "finish" is open');

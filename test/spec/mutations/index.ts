@@ -4,6 +4,7 @@ import { COCKROACH_MUTATIONS } from './cockroach.js';
 import { CURSOR_MUTATIONS } from './cursor.js';
 import { RECEIVER_MUTATIONS } from './receiver.js';
 import { SOURCE_MUTATIONS } from './source.js';
+import { RUNBOOK_MUTATIONS } from './runbook.js';
 import { STAGE_MUTATIONS } from './stage.js';
 import { STORE_MUTATIONS } from './store.js';
 import { TAKEOVER_MUTATIONS } from './takeover.js';
@@ -17,4 +18,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...COCKROACH_MUTATIONS,
   ...CURSOR_MUTATIONS,
   ...SOURCE_MUTATIONS,
+  ...RUNBOOK_MUTATIONS,
 ];

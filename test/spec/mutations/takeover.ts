@@ -118,6 +118,13 @@ export const TAKEOVER_MUTATIONS = [
       'set back under a live attempt: it begins the next incarnation at the row’s checkpoint by itself',
     ],
     [
+      'D',
+      'the word that it listens is said before the intake is open',
+      'const close = options.listen(taken.incarnation);\n    try {\n      await options.onTaken(taken);',
+      'await options.onTaken(taken);\n    const close = options.listen(taken.incarnation);\n    try {',
+      'the intake opens only after the row names stage and incarnation',
+    ],
+    [
       '32',
       'at its stop the target goes on',
       'return stop !== null && stop <= at;',

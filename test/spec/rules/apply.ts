@@ -6,6 +6,7 @@ const PREFLIGHT_TEST = 'test/targets/postgres/preflight.test.ts';
 const ORDER_TEST = 'test/targets/postgres/apply-order.test.ts';
 const ROLLBACK_TEST = 'test/kill/rollback.test.ts';
 const SETTINGS_TEST = 'test/cockroach-client/settings.test.ts';
+const STREAM_TEST = 'test/integration/stream.test.ts';
 const CHECKPOINT_ROW = 'src/targets/postgres/checkpoint-row.ts';
 
 export const APPLY_RULES: readonly Rule[] = [
@@ -125,16 +126,22 @@ export const APPLY_RULES: readonly Rule[] = [
       at('src/cockroach/preflight.ts', "createFinding('warning', 'clock.skew', {"),
       at('src/targets/postgres/preflight-server.ts', "createFinding('warning', 'server.clock', {"),
     ],
-    tests: by(
-      'test/cockroach-client/preflight.test.ts',
-      'clocks that differ are a warning, never more (protocol rule 31)',
-    ),
-    open: 'that nothing else reads a clock to decide is kept by reading, not by a test',
+    tests: [
+      ...by(
+        'test/cockroach-client/preflight.test.ts',
+        'clocks that differ are a warning, never more (protocol rule 31)',
+      ),
+      ...by(
+        'test/lint/rules.test.ts',
+        'each dependency rule refuses its planted violation and nothing else',
+        'no room that decides reads the clock of its host or of the target (protocol rule 31)',
+      ),
+    ],
   },
   {
     name: '32',
     words:
-      'Finish stops exactly at T, compares while the changefeed lives, shows that the source has nothing newer, and only then cancels.',
+      'Finish stops exactly at T, compares while the changefeed lives, shows that the source has nothing newer, and only then cancels. The protection of history stands at a checkpoint that is not after T, so it covers T; it is released after the comparison.',
     kept: [
       at('src/workflows/phases/finish.ts', 'async function attemptFinish('),
       at('src/apply/attempt.ts', 'return stop !== null && stop <= at;'),
@@ -154,7 +161,6 @@ export const APPLY_RULES: readonly Rule[] = [
         'rows that differ, and writes that go on, keep the run replicating',
       ),
     ],
-    open: 'the order of the steps in the phase has no mutation of its own; T lies within the protection of history at the checkpoint, it gets none of its own',
   },
   {
     name: '33',
@@ -219,10 +225,19 @@ export const APPLY_RULES: readonly Rule[] = [
   },
   {
     name: '37',
-    words: 'A stream continues as new only between two attempts, when its activity has ended.',
-    kept: [at('src/workflows/stream.ts', 'await continueAsNew<typeof stream>(')],
-    tests: [],
-    open: 'no test: none drives a stream past the length at which it continues as new',
+    words:
+      'A stream whose history grows long has its attempt hand over, and continues as new when the activity has ended, with all that it knows.',
+    kept: [
+      at('src/workflows/stream.ts', 'await continueAsNew<typeof stream>('),
+      at('src/workflows/serve.ts', 'attempt.end === null && historyIsLong(state.args);'),
+      at('src/workflows/phases/replicate.ts', 'getExternalWorkflowHandle(workflowId).cancel()'),
+    ],
+    tests: by(
+      STREAM_TEST,
+      'the attempt hands over to the next one on the same stage, and no row is lost',
+      'what is paused stays paused, until it is resumed',
+      'an incident stays open over it, and a job that somebody else has paused is not resumed by it',
+    ),
   },
   {
     name: '38',
@@ -232,7 +247,7 @@ export const APPLY_RULES: readonly Rule[] = [
       at('src/activities/owners.ts', 'await previous.gone;'),
       at('src/apply/attempt.ts', 'const closeWhenCut = closeAfterGrace(session, options);'),
       at('src/staging/lmdb/store.ts', 'if (owner && isOwnerAlive(owner)) throw'),
-      at('src/workflows/stream.ts', 'if (word.token !== state.attempt.token) return;'),
+      at('src/workflows/stream.ts', 'token === state.attempt.token && state.attempt.end === null;'),
     ],
     tests: [
       ...by(
@@ -249,8 +264,11 @@ export const APPLY_RULES: readonly Rule[] = [
         'whoever lost the store writes nothing more into it',
         'a pid that another process has by now is no owner',
       ),
+      ...by(
+        STREAM_TEST,
+        'a late word of an attempt that is over changes nothing while the next one runs (protocol rule 38)',
+      ),
     ],
-    open: 'no test sends the workflow a late "listening". While the next attempt runs, one with an old token is not told from its own: only words after an attempt’s end are ignored',
   },
   {
     name: '39',
@@ -259,7 +277,7 @@ export const APPLY_RULES: readonly Rule[] = [
     kept: [
       at('src/targets/postgres/checkpoint-records.ts', 'ON CONFLICT (run) DO UPDATE SET phase'),
       at('src/activities/prepare.ts', 'before wins over what was read now (protocol rule 39)'),
-      at('src/activities/receive-and-apply.ts', "gone.abort(new Error('the workflow of this stream is gone'));"),
+      at('src/activities/receive-and-apply.ts', 'gone.signal.aborted || context.cancellationDetails?.notFound'),
     ],
     tests: [
       ...by(STORE_TEST, 'a run is remembered, and changed'),
@@ -268,7 +286,14 @@ export const APPLY_RULES: readonly Rule[] = [
         'Terminate, then a new start of the same id: it goes on, and the end restores the original settings',
         'Reset to the first workflow task: no second writer, and it ends well',
       ),
+      ...by(
+        'test/integration/changefeed.test.ts',
+        'what an earlier start has remembered wins over what is read now (protocol rule 39)',
+      ),
+      ...by(
+        STREAM_TEST,
+        'the attempt of a run that is terminated ends by itself, with a line and a figure (protocol rule 39)',
+      ),
     ],
-    open: '"what was remembered wins" and the attempt that ends when its workflow is gone are seen by whole runs only, without a mutation of their own',
   },
 ];

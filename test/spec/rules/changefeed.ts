@@ -149,6 +149,10 @@ export const CHANGEFEED_RULES: readonly Rule[] = [
         'when CREATE CHANGEFEED commits 10 s after the worker gave up, and the run goes on',
       ),
       ...by('test/kill/rollback.test.ts', 'killed at the very undo, between a cancelled job and the word of it'),
+      ...by(
+        'test/integration/changefeed.test.ts',
+        '"no changefeed is wanted" is recorded before the first is cancelled; who comes late creates none (protocol rule 6)',
+      ),
     ],
   },
   {
