@@ -11,16 +11,27 @@ export interface SimulatedDatabase {
   readonly engine: FeedEngine;
   readonly faults: FrontFaults;
   catalogueFor(user: string): Catalogue;
+  /** The cluster settings, by name. */
+  settings(): Promise<Settings>;
+  /** Takes over settings that were made in another database. */
+  adopt(settings: Settings): Promise<void>;
   stop(): Promise<void>;
 }
+
+export type Settings = Readonly<Record<string, string>>;
 
 const POOL_SIZE = 20;
 
 /**
  * Prepares a database and starts its changefeeds.
  * @param url of the database, as a superuser
+ * @param onSetting called after a cluster setting was made here
  */
-export async function openDatabase(url: string, log: (line: string) => void): Promise<SimulatedDatabase> {
+export async function openDatabase(
+  url: string,
+  log: (line: string) => void,
+  onSetting: () => Promise<void>,
+): Promise<SimulatedDatabase> {
   const pool = new pg.Pool({ connectionString: url, max: POOL_SIZE, application_name: 'crdb_sim' });
   let stopping = false;
   pool.on('error', (error) => {
@@ -31,12 +42,12 @@ export async function openDatabase(url: string, log: (line: string) => void): Pr
   try {
     await ensureSchema(pool);
     const faults = createFrontFaults(pool);
-    listener.on(
-      'notification',
-      () => void faults.refresh().catch((error: Error) => log(`faults cannot be read: ${error.message}`)),
-    );
+    listener.on('notification', ({ channel }) => {
+      const heard = channel === 'crdb_sim_setting' ? onSetting() : faults.refresh();
+      heard.catch((error: Error) => log(`what ${channel} tells cannot be read: ${error.message}`));
+    });
     await listener.connect();
-    await listener.query('LISTEN crdb_sim_fault');
+    await listener.query('LISTEN crdb_sim_fault; LISTEN crdb_sim_setting');
     await faults.refresh();
     const engine = startFeedEngine({ pool, log });
     return {
@@ -44,6 +55,17 @@ export async function openDatabase(url: string, log: (line: string) => void): Pr
       engine,
       faults,
       catalogueFor: (user) => createCatalogue(pool, user),
+      async settings() {
+        const { rows } = await pool.query<{ name: string; value: string }>('SELECT name, value FROM crdb_sim.setting');
+        return Object.fromEntries(rows.map(({ name, value }) => [name, value]));
+      },
+      async adopt(settings) {
+        // $1 = {name: value}
+        await pool.query(
+          'UPDATE crdb_sim.setting s SET value = given.value FROM jsonb_each_text($1) given WHERE s.name = given.key AND s.value <> given.value',
+          [JSON.stringify(settings)],
+        );
+      },
       async stop() {
         stopping = true;
         await engine.stop();

@@ -43,7 +43,10 @@ export async function startSimulator({
   const databaseNamed = (name: string) => {
     const known = databases.get(name);
     if (known) return known;
-    const opening = openIfThere(adminUrl, name, log);
+    const opening = openIfThere(adminUrl, name, log, () => spreadSettings(name)).then(async (database) => {
+      if (opened) await database?.adopt(await opened.settings());
+      return database;
+    });
     databases.set(name, opening);
     // What is not there now may be created later.
     opening.then(
@@ -52,6 +55,13 @@ export async function startSimulator({
     );
     return opening;
   };
+
+  /** A cluster has one value of each setting, whichever database it was made in. */
+  async function spreadSettings(from: string): Promise<void> {
+    const settings = await (await databases.get(from))?.settings();
+    if (!settings) return;
+    for (const [name, database] of databases) if (name !== from) await (await database)?.adopt(settings);
+  }
 
   async function stopAll(): Promise<void> {
     for (const database of await Promise.all(databases.values())) await database?.stop();
@@ -143,9 +153,10 @@ async function openIfThere(
   adminUrl: string,
   name: string,
   log: (line: string) => void,
+  onSetting: () => Promise<void>,
 ): Promise<SimulatedDatabase | undefined> {
   try {
-    return await openDatabase(urlOf(adminUrl, name), log);
+    return await openDatabase(urlOf(adminUrl, name), log, onSetting);
   } catch (error) {
     if ((error as { code?: string }).code === '3D000') return undefined;
     throw error;

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import pg from 'pg';
 import { startCockroach, clusterTimestamp, type Cockroach } from '../support/cockroach.js';
+import { until } from '../support/until.js';
 
 describe('cluster settings and zones', () => {
   let cockroach: Cockroach;
@@ -18,6 +20,23 @@ describe('cluster settings and zones', () => {
     assert.match(String(await shown(setting)), /^00:00:01$/);
     await cockroach.sql.query(`RESET CLUSTER SETTING ${setting}`);
     assert.match(String(await shown(setting)), /^00:00:03$/);
+  });
+
+  it('are those of the cluster, whichever database they are set in', async () => {
+    const name = cockroach.fresh('other');
+    await cockroach.sql.query(`SET CLUSTER SETTING ${setting} = '2s'`);
+    await cockroach.sql.query(`CREATE DATABASE ${name}`);
+    const other = new pg.Client({ connectionString: cockroach.url(name) });
+    await other.connect();
+    try {
+      const { rows } = await other.query<Record<string, string>>(`SHOW CLUSTER SETTING ${setting}`);
+      assert.equal(rows[0]?.[setting], '00:00:02');
+      await other.query(`SET CLUSTER SETTING ${setting} = '4s'`);
+      await until('it is seen', async () => (await shown(setting)) === '00:00:04');
+    } finally {
+      await other.end();
+      await cockroach.sql.query(`RESET CLUSTER SETTING ${setting}`);
+    }
   });
 
   it('show a fraction of a second without zeros at its end', async () => {
