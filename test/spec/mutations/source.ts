@@ -73,8 +73,8 @@ export const SOURCE_MUTATIONS = [
     [
       '10',
       'late rows are only counted',
-      '    tell(\n',
-      '    void (\n',
+      'if (total === told.total || ',
+      'if (told.total === 0 || total === told.total || ',
       'late rows are told at once, then at most once a minute, with the count so far (protocol rule 10)',
     ],
   ]),
