@@ -65,7 +65,12 @@ const TEXTS: readonly (readonly [CockroachErrorKind, RegExp])[] = [
   ['cursorRefused', /^AS OF SYSTEM TIME:/],
   [
     'optionRefused',
-    /invalid option |option "?\w+"? (does not take|requires) a value|unknown (envelope|format|schema_change_policy|on_error)\b|cannot specify both|is only usable with|is required for format|sink is incompatible|(error processing|problem parsing) option|must be a positive duration|negative durations are not accepted|^time: invalid duration/,
+    /invalid option |option "?\w+"? (does not take|requires) a value|unknown (envelope|format|schema_change_policy|on_error)\b|cannot specify both|is only usable with|is required for format|sink is incompatible|(error processing|problem parsing) option|must be a (positive duration|duration greater than 0)|negative durations are not accepted|^time: (invalid duration|missing unit)|invalid sink config|Retry\.Max must be|^error unmarshalling json/,
+  ],
+  // What the sink URL brings: no TLS of ours has failed.
+  [
+    'optionRefused',
+    /this sink requires |^param \S+ must be|client_(cert|key) requires client_|failed to parse certificate data|invalid client certificate data/,
   ],
   ['connection', /Connection terminated|timeout expired|not accepting clients|node is (draining|not ready)/],
   ['tls', /server does not support SSL|self.signed certificate|unable to verify|certificate/i],
