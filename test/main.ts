@@ -1,9 +1,10 @@
 // Runs the tests: `npm test`, or `npm test -- test/domain test/apply/x.test.ts` for those whose path contains a word given.
-import { chmodSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { availableParallelism, tmpdir } from 'node:os';
+import { chmodSync, readdirSync, rmSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { endProcess, ended, spawnOwned } from '../demo/parts/owned-process.js';
+import { makeTemporaryFolder } from '../demo/parts/temporary-folder.js';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 /** A file that hangs ends the run with its name instead of hanging it. */
@@ -65,7 +66,7 @@ async function main(words: readonly string[]): Promise<number> {
     if (code !== 0) return code;
   }
   // Data folders of the tests' servers: in one place, so that an interrupted run leaves nothing.
-  const temporary = mkdtempSync(path.join(tmpdir(), 'failback-test-'));
+  const temporary = makeTemporaryFolder('test');
   chmodSync(temporary, 0o755);
   try {
     const concurrency = Math.min(availableParallelism(), MOST_AT_ONCE);

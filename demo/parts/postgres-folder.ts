@@ -1,8 +1,9 @@
 import { spawnSync } from 'node:child_process';
-import { chownSync, mkdirSync, mkdtempSync, readdirSync, realpathSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, readdirSync, realpathSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { everybodyMayEnter, isRoot } from '../../setup/locations.mjs';
+import { makeTemporaryFolder } from './temporary-folder.js';
 
 /** nobody, then daemon: a container's user namespace may lack the first. */
 const UNPRIVILEGED = [65_534, 1];
@@ -20,7 +21,7 @@ export interface PostgresFolder {
 }
 
 /**
- * Makes the folder of a PostgreSQL server, owned by the user that runs it. Without `dataDir` it is a temporary one.
+ * Makes the folder of a PostgreSQL server, with its data owned by the user that runs it. Without `dataDir` it is a temporary one.
  *
  * @throws when that user cannot enter the folder's parents.
  */
@@ -36,7 +37,8 @@ export function makePostgresFolder(dataDir?: string): PostgresFolder {
         `PostgreSQL runs as user ${user}, who cannot enter ${path.dirname(folder)}: choose another folder`,
       );
     }
-    for (const at of [folder, data]) chownSync(at, user, user);
+    if (!temporary) chownSync(folder, user, user);
+    chownSync(data, user, user);
   }
   return { folder, dataDir: data, user, temporary, fresh: readdirSync(data).length === 0 };
 }
@@ -44,7 +46,10 @@ export function makePostgresFolder(dataDir?: string): PostgresFolder {
 function temporaryFolder(user: number | undefined): string {
   const preferred = realpathSync(tmpdir());
   const parent = user === undefined || everybodyMayEnter(preferred) ? preferred : '/tmp';
-  return mkdtempSync(path.join(parent, 'failback-postgres-'));
+  const folder = makeTemporaryFolder('postgres', parent);
+  // It stays ours, so that a later start of ours may remove it; the server only has to get in.
+  if (user !== undefined) chmodSync(folder, 0o755);
+  return folder;
 }
 
 function unprivilegedUser(): number {
