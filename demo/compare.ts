@@ -1,24 +1,35 @@
 import pg from 'pg';
 import { BANK_TABLES } from './bank/schema.js';
 import { NEW_CUSTOMER, SHOP_TABLES } from './shop/schema.js';
+import type { TableEvidence } from './verdict.js';
 
-/** Tables whose count or checksum differs between the sides: a look of the demo's own, beside the runbook's comparison. */
-export async function compareSides(source: string, target: string): Promise<string[]> {
-  const [left, right] = await Promise.all([checksums(source), checksums(target)]);
-  return [...left.keys()].filter((table) => left.get(table) !== right.get(table));
+/** Counts and checksums of each table on both sides: a look of the demo's own, beside the runbook's comparison. */
+export async function compareSides(source: string, target: string): Promise<TableEvidence[]> {
+  const [left, right] = await Promise.all([lookAt(source), lookAt(target)]);
+  return left.map(({ table, rows, checksum }, index) => ({
+    table,
+    rows,
+    equal: rows === right[index]?.rows && checksum === right[index]?.checksum,
+  }));
 }
 
-async function checksums(url: string): Promise<Map<string, string>> {
+interface Look {
+  readonly table: string;
+  readonly rows: number;
+  readonly checksum: string;
+}
+
+async function lookAt(url: string): Promise<Look[]> {
   return withClient(url, async (client) => {
-    const sums = new Map<string, string>();
+    const looks: Look[] = [];
     await client.query("SET timezone = 'UTC'");
     for (const table of [...BANK_TABLES, ...SHOP_TABLES]) {
-      const { rows } = await client.query<{ checksum: string }>(
-        `SELECT count(*) || ' ' || md5(coalesce(string_agg(t::text, E'\\n' ORDER BY t::text), '')) AS checksum FROM ${table} AS t`,
+      const { rows } = await client.query<{ rows: string; checksum: string }>(
+        `SELECT count(*) AS rows, md5(coalesce(string_agg(t::text, E'\\n' ORDER BY t::text), '')) AS checksum FROM ${table} AS t`,
       );
-      sums.set(table, rows[0]?.checksum ?? '');
+      looks.push({ table, rows: Number(rows[0]?.rows), checksum: rows[0]?.checksum ?? '' });
     }
-    return sums;
+    return looks;
   });
 }
 

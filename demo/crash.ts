@@ -7,7 +7,7 @@ import { until } from './until.js';
 import { isWorker, type Evidence } from './verdict.js';
 import type { Watch } from './watch.js';
 
-export interface Crash extends Pick<Evidence, 'killed' | 'workerPid' | 'redelivered'> {
+export interface Crash extends Pick<Evidence, 'killed' | 'workerPid' | 'successorPid' | 'redelivered'> {
   /** What the reader of the bank had seen when the worker was back. */
   readonly states: number;
 }
@@ -16,7 +16,8 @@ export interface Crash extends Pick<Evidence, 'killed' | 'workerPid' | 'redelive
 const APPLIED_BEFORE = 500;
 const APPLYING_LIMIT_MS = 60_000;
 const NOTICED_LIMIT_MS = 30_000;
-const REDELIVERED_LIMIT_MS = 60_000;
+/** The worker answers before it has bundled its workflows, which takes most of a minute where others use the machine, too. */
+const REDELIVERED_LIMIT_MS = 180_000;
 
 /**
  * Kills the worker with SIGKILL while windows are being applied and rows are in its stage that no resolved timestamp covers, waits until
@@ -45,6 +46,7 @@ export async function crashWorker(
   return {
     killed: { pid: workerPid, commandLine, appliedMeanwhile },
     workerPid,
+    successorPid: scene.worker.pid,
     redelivered,
     states: scene.readerFigures().states,
   };

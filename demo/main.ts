@@ -1,5 +1,6 @@
 // The one-command demo: `npm run demo`, or `npm run demo -- --keep` to have everything left up.
 import { createInterface } from 'node:readline';
+import { createIncidentTeller } from './incidents.js';
 import { keepPage } from './keep.js';
 import { startRun, type Run } from './runbook.js';
 import { openScene, type Scene } from './scene.js';
@@ -56,7 +57,7 @@ async function main(keep: boolean): Promise<number> {
       onFailure: (error) => end.abort(error),
       signal: end.signal,
     });
-    const run = await startRun(scene.client, scene.taskQueue);
+    const run = await startRun(scene);
     if (!scene.ownTemporal) ending = () => run.terminate();
     return await play(scene, run, screen, keep, startedAt);
   } catch (error) {
@@ -77,17 +78,24 @@ async function main(keep: boolean): Promise<number> {
 
 async function play(scene: Scene, run: Run, screen: Screen, keep: boolean, startedAt: number): Promise<number> {
   let traffic: Traffic | undefined;
-  const watch = startWatch(run, scene.metricsUrl, ({ status, figures }) =>
+  const tellIncidents = createIncidentTeller((line) => screen.say(line));
+  const watch = startWatch(run, scene.metricsUrl, ({ status, figures }) => {
+    tellIncidents(status?.incidents ?? []);
     screen.show({
       status,
       figures,
       reader: scene.readerFigures(),
       transactions: traffic?.transactions ?? 0,
+      worker: scene.worker,
       ui: scene.ui,
       elapsedMs: performance.now() - startedAt,
-    }),
+    });
+  });
+  screen.print(
+    scene.ui === null
+      ? `the run has started: ${scene.run} in namespace ${scene.namespace} at ${scene.temporalAddress}, whose UI is not known here`
+      : `the run has started: ${scene.ui}`,
   );
-  if (scene.ui !== null) screen.say(`the run has started: ${scene.ui}`);
   const cast: Cast = {
     scene,
     run,
@@ -99,10 +107,11 @@ async function play(scene: Scene, run: Run, screen: Screen, keep: boolean, start
   };
   try {
     if (keep) return await stayUp(cast);
-    const { ending, failures } = await tellStory(cast);
+    const { ending, evidence, failures } = await tellStory(cast);
     await watch.stop();
     screen.close();
     screen.say(renderEnding(ending));
+    screen.say(evidence);
     if (failures.length > 0) throw new Error(failures.join('; '));
     const seconds = Math.round((performance.now() - startedAt) / 1_000);
     screen.say(`the demo has succeeded in ${seconds} s: every row is on the old database, and every check holds`);
@@ -117,7 +126,7 @@ async function play(scene: Scene, run: Run, screen: Screen, keep: boolean, start
 async function stayUp(cast: Cast): Promise<number> {
   const { scene, run, screen, signal } = cast;
   let traffic: Traffic | null = await cutOver(cast, KEEP_PAUSE_MS);
-  screen.say(keepPage(scene));
+  screen.print(keepPage(scene));
   run.result(signal).then(
     (ending) => screen.say(`${renderEnding(ending)}\nCtrl-C ends everything.`),
     (error: unknown) => !signal.aborted && screen.say(`the run has ended: ${words(error as Error)}`),

@@ -4,6 +4,7 @@ import { BANK_TABLES } from './bank/schema.js';
 import { SENTINEL_TABLE } from './sentinel.js';
 import { SHOP_TABLES } from './shop/schema.js';
 
+/** Workflow id of the run on a Temporal server of the demo's own. */
 export const RUN = 'orders';
 
 /** The input as a person would write it to a file for `temporal workflow start --input-file`. */
@@ -26,14 +27,23 @@ export interface Run {
   terminate(): Promise<void>;
 }
 
+interface StartOptions {
+  readonly client: Client;
+  readonly taskQueue: string;
+  /** Workflow id. */
+  readonly run: string;
+}
+
 const QUERY_MS = 3_000;
 
 /** @throws when a run of that name is there already */
-export async function startRun(client: Client, taskQueue: string): Promise<Run> {
+export async function startRun({ client, taskQueue, run }: StartOptions): Promise<Run> {
   const handle: WorkflowHandle = await client.workflow.start('failback', {
     taskQueue,
-    workflowId: RUN,
+    workflowId: run,
     args: [INPUT],
+    // Should the demo be ended by force, a server that is not its own is rid of the run after a day.
+    workflowExecutionTimeout: '1 day',
     staticSummary: 'the demo: a bank and a shop, from CockroachDB back to PostgreSQL',
   });
   return {

@@ -1,5 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import pg from 'pg';
@@ -7,8 +6,10 @@ import { BANK_ON_SOURCE, BANK_ON_TARGET, BANK_ROWS, BANK_TOTAL } from './bank/sc
 import { startChild, type Child } from './child.js';
 import { freePort } from './parts/free-port.js';
 import { startStack, type Stack } from './parts/stack.js';
+import { keepFolder, makeTemporaryFolder } from './parts/temporary-folder.js';
 import type { WorkerProcess } from './parts/worker-process.js';
 import { SENTINEL_ON_SOURCE, SENTINEL_ON_TARGET } from './sentinel.js';
+import { RUN } from './runbook.js';
 import { IDS_BEYOND_ROWS, SHOP_ON_SOURCE, SHOP_ON_TARGET, SHOP_ROWS } from './shop/schema.js';
 import { until } from './until.js';
 import type { ReaderFigures } from './verdict.js';
@@ -19,8 +20,11 @@ export interface Scene {
   readonly target: string;
   readonly client: Client;
   readonly taskQueue: string;
+  /** Workflow id of the run. */
+  readonly run: string;
   readonly temporalAddress: string;
-  /** Where the run can be looked at; null: the UI is wherever TEMPORAL_ADDRESS has one. */
+  readonly namespace: string;
+  /** Where the run can be looked at; null: the server is somebody else's, and where its UI is cannot be told. */
   readonly ui: string | null;
   readonly metricsUrl: string;
   readonly forward: Child;
@@ -50,11 +54,12 @@ const NOTHING_READ: ReaderFigures = { reads: 0, states: 0, wrongTotals: [] };
 /** @throws when a part does not start; what was started is ended again then, and when the signal aborts. */
 export async function openScene({ say, onFailure, signal }: SceneOptions): Promise<Scene> {
   const ends: (() => Promise<unknown>)[] = [];
-  const logFolder = mkdtempSync(path.join(tmpdir(), 'failback-demo-'));
+  const logFolder = makeTemporaryFolder('demo');
   const logFile = path.join(logFolder, 'worker.log');
   const end = async (kept: boolean): Promise<void> => {
     for (let next = ends.pop(); next; next = ends.pop()) await next().catch(() => undefined);
-    if (!kept) rmSync(logFolder, { recursive: true, force: true });
+    if (kept) keepFolder(logFolder);
+    else rmSync(logFolder, { recursive: true, force: true });
   };
   try {
     say('starting PostgreSQL, the CockroachDB simulator and Temporal ...');
@@ -99,16 +104,21 @@ export async function openScene({ say, onFailure, signal }: SceneOptions): Promi
     // A worker that is asked nicely first finishes its window, and hands over: nobody waits for that any more.
     ends.push(async () => (worker.running ? worker.kill() : undefined));
 
-    const connection = await Connection.connect({ address: stack.temporal.address });
+    const { address, namespace, uiAddress, pid: ownServer } = stack.temporal;
+    const connection = await Connection.connect({ address });
     ends.push(() => connection.close());
+    // A server that is not ours may know a run of that name.
+    const run = ownServer === undefined ? `${RUN}-${stack.taskQueue}` : RUN;
     return {
       source,
       target,
-      client: new Client({ connection, namespace: stack.temporal.namespace }),
+      client: new Client({ connection, namespace }),
       taskQueue: stack.taskQueue,
-      temporalAddress: stack.temporal.address,
-      ui: stack.temporal.uiAddress ?? null,
-      ownTemporal: stack.temporal.pid !== undefined,
+      run,
+      temporalAddress: address,
+      namespace,
+      ui: uiAddress === undefined ? null : `${uiAddress}/namespaces/${namespace}/workflows/${run}`,
+      ownTemporal: ownServer !== undefined,
       metricsUrl: `http://127.0.0.1:${options.metricsPort}/_/varz`,
       forward,
       logFile,

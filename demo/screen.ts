@@ -1,20 +1,27 @@
 import { openIncidents } from '../src/domain/incident.js';
+import { PHASES, type Phase } from '../src/domain/phases.js';
 import type { RunbookStatus } from '../src/domain/status.js';
+import { count } from './count.js';
 import type { Figures } from './figures.js';
 import type { ReaderFigures } from './verdict.js';
+import { wrap } from './wrap.js';
 
 export interface Progress {
   readonly status: RunbookStatus | null;
   readonly figures: Figures;
   readonly reader: ReaderFigures;
   readonly transactions: number;
+  readonly worker: { readonly pid: number; readonly running: boolean };
   readonly ui: string | null;
   readonly elapsedMs: number;
 }
 
 /** The terminal: lines that stay, and below them one block that is drawn anew, or now and then a line where there is no terminal. */
 export interface Screen {
-  say(line: string): void;
+  /** Prose: broken between words where the terminal ends. */
+  say(text: string): void;
+  /** What a person copies: as it is. */
+  print(text: string): void;
   show(progress: Progress): void;
   /** Leaves the block as it is. */
   close(): void;
@@ -35,19 +42,22 @@ export function openScreen(output: Output): Screen {
   let block: readonly string[] = [];
   let shownAt = -Infinity;
   let shownPhase = '';
+  const width = (): number => output.columns || WIDTH;
   const draw = (lines: readonly string[]): void => {
     const up = block.length === 0 ? '' : `\x1b[${block.length}A\x1b[0J`;
-    const fitted = lines.map((line) => line.slice(0, (output.columns || WIDTH) - 1));
+    const fitted = lines.map((line) => fit(line, width() - 1));
     output.write(`${up}${fitted.map((line) => `${line}\n`).join('')}`);
     block = fitted;
   };
+  const print = (text: string): void => {
+    const below = block;
+    draw([]);
+    output.write(`${text}\n`);
+    draw(below);
+  };
   return {
-    say(line) {
-      const below = block;
-      draw([]);
-      output.write(`${line}\n`);
-      draw(below);
-    },
+    print,
+    say: (text) => print(live ? wrap(text, width() - 1) : text),
     show(progress) {
       const now = performance.now();
       const phase = progress.status?.phase ?? '';
@@ -69,42 +79,59 @@ export function openScreen(output: Output): Screen {
 
 /** Pure. */
 export function renderBlock(progress: Progress): string[] {
-  const { status, figures, reader, transactions, ui } = progress;
-  const incidents = openIncidents(status?.incidents ?? []).map((incident) => `${incident.type}: ${incident.cause}`);
+  const { status, figures, reader, transactions, worker, ui, elapsedMs } = progress;
+  const incident = openIncidents(status?.incidents ?? [])[0];
   const rows: readonly (readonly [string, string])[] = [
     ['phase', phaseWords(status)],
-    ['application', `${count(transactions)} transactions on CockroachDB`],
-    [
-      'rows',
-      `${count(figures.received)} received, ${count(figures.applied)} applied, ${count(figures.staged)} in the stage`,
-    ],
-    ['lag', lagWords(figures.lagMs)],
+    ['time', `${Math.round(elapsedMs / 1_000)} s`],
+    ['application', `${count(transactions, 'transaction')} on CockroachDB`],
+    ['rows', `${count(figures.received)} received, ${count(figures.applied)} applied, ${count(figures.staged)} staged`],
+    ['lag', lagWords(progress)],
     ['bank', bankWords(reader)],
-    ...(incidents[0] === undefined ? [] : [['incident', incidents[0]] as const]),
+    [
+      'worker',
+      worker.running ? `process ${worker.pid}` : `DEAD (process ${worker.pid}): CockroachDB keeps the rows meanwhile`,
+    ],
+    ...(incident === undefined ? [] : [['incident', `${incident.type}: ${incident.cause}`] as const]),
     ...(ui === null ? [] : [['Temporal UI', ui] as const]),
   ];
   return ['', ...rows.map(([name, words]) => `  ${name.padEnd(12)} ${words}`)];
 }
 
-function renderLine({ status, figures, reader, elapsedMs }: Progress): string {
+function renderLine(progress: Progress): string {
+  const { status, figures, reader, worker, elapsedMs } = progress;
   const time = `${Math.round(elapsedMs / 1_000)} s`.padStart(5);
-  return `${time}  ${phaseWords(status)}; rows received ${figures.received}, applied ${figures.applied}; lag ${lagWords(figures.lagMs)}; bank ${bankWords(reader)}`;
+  const rows = `rows ${count(figures.received)} received, ${count(figures.applied)} applied`;
+  const dead = worker.running ? '' : '; the worker is dead';
+  return `${time}  ${phaseWords(status)}; ${rows}; lag ${lagWords(progress)}; bank ${bankWords(reader)}${dead}`;
 }
+
+/** Those that a run goes through to its finish. */
+const WALK: readonly Phase[] = PHASES.filter(
+  (phase) => phase !== 'paused' && phase !== 'rollback' && phase !== 'ended',
+);
 
 function phaseWords(status: RunbookStatus | null): string {
   if (status === null) return 'waiting for the first answer of the run';
-  return status.waitingFor === null ? status.phase : `${status.phase}, waits for ${status.waitingFor}`;
+  const { phase, waitingFor } = status;
+  return `${phase}${placeOf(phase)}${waitingFor === null ? '' : `, waits for ${waitingFor}`}`;
 }
 
-function lagWords(lagMs: number | null): string {
+function placeOf(phase: Phase): string {
+  const at = WALK.indexOf(phase);
+  return at < 0 ? '' : ` (${at + 1} of ${WALK.length})`;
+}
+
+function lagWords({ status, figures: { lagMs } }: Progress): string {
+  if (status?.phase === 'ended') return 'none: the run has ended';
   return lagMs === null ? 'not known yet' : `${(lagMs / 1_000).toFixed(1)} s`;
 }
 
 function bankWords({ reads, states, wrongTotals }: ReaderFigures): string {
   const total = wrongTotals[0] === undefined ? 'always the same total' : `ANOTHER TOTAL: ${wrongTotals[0]}`;
-  return `${count(reads)} reads on the old database, ${count(states)} states, ${total}`;
+  return `${count(reads, 'read')}, ${count(states, 'state')}, ${total}`;
 }
 
-function count(number: number): string {
-  return number.toLocaleString('en-US');
+function fit(line: string, width: number): string {
+  return line.length <= width ? line : `${line.slice(0, width - 1)}…`;
 }

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { openIncidents } from '../src/domain/incident.js';
 import type { Ending } from '../src/domain/status.js';
+import { BANK_TOTAL } from './bank/schema.js';
 import { compareSides, insertOnTarget } from './compare.js';
 import { crashWorker } from './crash.js';
 import type { Run } from './runbook.js';
@@ -8,7 +9,7 @@ import type { Scene } from './scene.js';
 import type { Screen } from './screen.js';
 import { startApplication, startOldApplication, type Traffic } from './traffic.js';
 import { until } from './until.js';
-import { judge } from './verdict.js';
+import { judge, renderEvidence } from './verdict.js';
 import type { Watch } from './watch.js';
 
 export interface Cast {
@@ -50,15 +51,23 @@ export async function cutOver(cast: Cast, pauseMs = PAUSE_MS): Promise<Traffic> 
   );
   const traffic = await startApplication(scene.source, pauseMs, fail);
   cast.onTraffic(traffic);
-  screen.say(`forward replication is drained and stopped; from ${since} on the application writes to CockroachDB`);
+  screen.say(
+    `forward replication is drained and stopped; from the cursor ${since} on the application writes to CockroachDB`,
+  );
   await until('the run replicates', () => watch.status?.phase === 'replicate', limits);
   return traffic;
 }
 
-/** The whole story. Returns the checks that failed. */
-export async function tellStory(
-  cast: Cast,
-): Promise<{ readonly ending: Ending; readonly failures: readonly string[] }> {
+export interface Outcome {
+  readonly ending: Ending;
+  /** In figures, for the terminal. */
+  readonly evidence: string;
+  /** The checks that failed. */
+  readonly failures: readonly string[];
+}
+
+/** The whole story. */
+export async function tellStory(cast: Cast): Promise<Outcome> {
   const { scene, run, watch, screen, signal } = cast;
   const traffic = await cutOver(cast);
   const crash = await crashWorker(scene, watch, signal, (line) => screen.say(line));
@@ -71,22 +80,23 @@ export async function tellStory(
   await run.finish();
   const ending = await awaitEnding(cast);
   const reader = await scene.stopReader();
-  const differing = await compareSides(scene.source, scene.target);
+  const tables = await compareSides(scene.source, scene.target);
   const insertError = await insertOnTarget(scene.target);
-  const failures = judge({
+  const evidence = {
     outcome: ending.outcome,
     rowsCompared: ending.rowsCompared,
     reader,
     killed: crash.killed,
     workerPid: crash.workerPid,
-    redelivered: crash.redelivered,
+    successorPid: crash.successorPid,
+    redelivered: Math.max(crash.redelivered, watch.figures.redelivered),
     late: watch.figures.late,
     forwardExitCode: await scene.forward.stop(),
     transactions: traffic.transactions,
-    differing,
+    tables,
     insertError,
-  });
-  return { ending, failures };
+  };
+  return { ending, evidence: renderEvidence(evidence, BANK_TOTAL), failures: judge(evidence) };
 }
 
 /** @throws when the run fails, or goes on replicating instead: its incident says why. */

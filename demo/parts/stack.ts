@@ -1,10 +1,10 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeCertificates, type CertificateFiles } from './certificate-files.js';
 import { freePort } from './free-port.js';
 import { startPostgres, type Postgres } from './postgres.js';
 import { startTemporal, type Temporal } from './temporal.js';
+import { makeTemporaryFolder } from './temporary-folder.js';
 import { startWorker, type WorkerOptions, type WorkerProcess } from './worker-process.js';
 import { startSimulator, type Simulator } from '../simulator/simulator.js';
 
@@ -40,28 +40,28 @@ export async function startStack({
   durableTemporal = false,
   targetDatabase = 'shop',
 }: StackOptions = {}): Promise<Stack> {
-  const folder = mkdtempSync(join(tmpdir(), 'failback-stack-'));
+  const folder = makeTemporaryFolder('stack');
   const ends: (() => Promise<unknown>)[] = [];
   const stop = async (): Promise<void> => {
     for (let end = ends.pop(); end; end = ends.pop()) await end().catch(() => undefined);
     rmSync(folder, { recursive: true, force: true });
   };
   try {
-    const postgres = await startPostgres({ settings: { max_connections: '200' } });
-    ends.push(() => postgres.stop());
-    const [cockroach, temporal, certificates] = await Promise.all([
-      startSimulator({ postgres: { connectionString: postgres.url('postgres') } }),
-      startTemporal({
-        ...(uiPort === undefined ? {} : { uiPort }),
-        ...(ownTemporal ? { own: true } : {}),
-        ...(durableTemporal ? { dbFile: join(folder, 'temporal.db') } : {}),
-      }),
+    const started = <T extends { stop(): Promise<unknown> }>(part: T): T => {
+      ends.push(() => part.stop());
+      return part;
+    };
+    const starting = startTemporal({
+      ...(uiPort === undefined ? {} : { uiPort }),
+      ...(ownTemporal ? { own: true } : {}),
+      ...(durableTemporal ? { dbFile: join(folder, 'temporal.db') } : {}),
+    }).then(started);
+    const [postgres] = await allOf([startPostgres({ settings: { max_connections: '200' } }).then(started), starting]);
+    const [cockroach, temporal, certificates] = await allOf([
+      startSimulator({ postgres: { connectionString: postgres.url('postgres') } }).then(started),
+      starting,
       writeCertificates(folder, ['127.0.0.1', 'localhost']),
     ]);
-    ends.push(
-      () => temporal.stop(),
-      () => cockroach.stop(),
-    );
     const taskQueue = `failback-${process.pid}-${Date.now()}`;
     const connections = { source: cockroach.url(), target: postgres.url(targetDatabase) };
     return {
@@ -98,4 +98,12 @@ export async function startStack({
     await stop();
     throw error;
   }
+}
+
+/** What fails is thrown once the others have started, too: they can be ended then. */
+async function allOf<const T extends readonly unknown[]>(
+  starts: T,
+): Promise<{ -readonly [P in keyof T]: Awaited<T[P]> }> {
+  await Promise.allSettled(starts);
+  return Promise.all(starts);
 }

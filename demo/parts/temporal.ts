@@ -4,8 +4,11 @@ import { Connection } from '@temporalio/client';
 import { findTemporal } from '../../setup/locations.mjs';
 import { freePort } from './free-port.js';
 import { endProcess, spawnOwned } from './owned-process.js';
+import { findTemporalUi } from './temporal-ui.js';
 
 const START_MS = 30_000;
+/** For a server that runs already, as whoever set TEMPORAL_ADDRESS says. */
+const ANSWER_MS = 10_000;
 const STOP_MS = 5_000;
 const POLL_MS = 50;
 const ATTEMPTS = 3;
@@ -25,6 +28,7 @@ export interface Temporal {
   /** host:port of the frontend. */
   readonly address: string;
   readonly namespace: string;
+  /** Undefined: headless, or wherever the server of TEMPORAL_ADDRESS has it. */
   readonly uiAddress: string | undefined;
   /** The dev server, as of the last start; undefined for the server of TEMPORAL_ADDRESS. */
   readonly pid: number | undefined;
@@ -38,7 +42,7 @@ export interface Temporal {
 /**
  * The Temporal server of TEMPORAL_ADDRESS (namespace of TEMPORAL_NAMESPACE), which is only used, else a dev server of our own.
  *
- * @throws when no `temporal` is found, or with its output when it does not answer within 30 s.
+ * @throws when no `temporal` is found, or with its output when it does not answer within 30 s (that of TEMPORAL_ADDRESS: 10 s).
  */
 export async function startTemporal(options: TemporalOptions = {}): Promise<Temporal> {
   const address = process.env['TEMPORAL_ADDRESS'];
@@ -47,13 +51,19 @@ export async function startTemporal(options: TemporalOptions = {}): Promise<Temp
 }
 
 async function useTemporal(address: string, namespace: string): Promise<Temporal> {
-  await awaitNamespace(address, namespace, () => true);
+  await awaitNamespace(address, namespace, ANSWER_MS, () => true).catch((cause: unknown) => {
+    throw new Error(
+      `no Temporal server answers at ${address} (TEMPORAL_ADDRESS) for namespace ${namespace} within ${ANSWER_MS / 1_000} s: start it, or unset TEMPORAL_ADDRESS and one is started here`,
+      { cause },
+    );
+  });
+  const uiAddress = await findTemporalUi(address);
   const refuse = (): Promise<void> =>
     Promise.reject(new Error(`the Temporal server at ${address} (TEMPORAL_ADDRESS) is not ours to end: unset it`));
   return {
     address,
     namespace,
-    uiAddress: undefined,
+    uiAddress,
     pid: undefined,
     stop: () => Promise.resolve(),
     kill: refuse,
@@ -86,7 +96,7 @@ async function startOnSomePort(options: TemporalOptions): Promise<{ port: number
     const port = options.port ?? (await freePort());
     const { server, output, isUp } = launch(port, options);
     try {
-      await awaitNamespace(`127.0.0.1:${port}`, 'default', isUp);
+      await awaitNamespace(`127.0.0.1:${port}`, 'default', START_MS, isUp);
       return { port, server };
     } catch (cause) {
       await endProcess(server, 'SIGKILL', STOP_MS);
@@ -116,9 +126,13 @@ function launch(port: number, { dbFile, uiPort }: TemporalOptions) {
   return { server, output: () => kept.trim(), isUp };
 }
 
-/** Awaits that the frontend answers and knows the namespace, which the dev server registers after it has begun to answer. */
-async function awaitNamespace(address: string, namespace: string, isUp: () => boolean): Promise<void> {
-  const deadline = Date.now() + START_MS;
+/**
+ * Awaits that the frontend answers and knows the namespace, which the dev server registers after it has begun to answer.
+ *
+ * @throws why it did not, after `limitMs`
+ */
+async function awaitNamespace(address: string, namespace: string, limitMs: number, isUp: () => boolean): Promise<void> {
+  const deadline = Date.now() + limitMs;
   for (;;) {
     try {
       const connection = await Connection.connect({ address, connectTimeout: 1_000 });
@@ -130,8 +144,7 @@ async function awaitNamespace(address: string, namespace: string, isUp: () => bo
       }
     } catch (cause) {
       if (!isUp()) throw new Error(`Temporal at ${address} has ended before it answered`, { cause });
-      if (Date.now() > deadline)
-        throw new Error(`Temporal at ${address} does not answer for namespace ${namespace}: is it running?`, { cause });
+      if (Date.now() > deadline) throw cause;
       await delay(POLL_MS);
     }
   }

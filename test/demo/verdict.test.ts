@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { isWorker, judge, type Evidence } from '../../demo/verdict.js';
+import { isWorker, judge, renderEvidence, type Evidence } from '../../demo/verdict.js';
 
 const WORKER = '/usr/bin/node --import tsx /srv/failback/src/worker/main.ts';
 const GOOD: Evidence = {
@@ -9,11 +9,15 @@ const GOOD: Evidence = {
   reader: { reads: 100, states: 2, wrongTotals: [] },
   killed: { pid: 7, commandLine: WORKER, appliedMeanwhile: 1 },
   workerPid: 7,
+  successorPid: 9,
   redelivered: 1,
   late: 0,
   forwardExitCode: 0,
   transactions: 1,
-  differing: [],
+  tables: [
+    { table: 'public.accounts', rows: 100, equal: true },
+    { table: 'public.orders', rows: 4_900, equal: true },
+  ],
   insertError: null,
 };
 
@@ -37,7 +41,8 @@ const FAILURES: readonly (readonly [string, Partial<Evidence>, RegExp])[] = [
   ['no writes', { transactions: 0 }, /has written nothing/],
   ['forward killed', { forwardExitCode: null }, /exit code none, expected 0/],
   ['forward failed', { forwardExitCode: 1 }, /exit code 1, expected 0/],
-  ['rows differ', { differing: ['public.orders'] }, /public\.orders differ/],
+  ['rows differ', { tables: GOOD.tables.map((table, at) => ({ ...table, equal: at === 0 })) }, /public\.orders differ/],
+  ['rows left out of the comparison', { rowsCompared: 4_999 }, /compared 4999 rows, and the tables have 5000/],
   ['the first insert collides', { insertError: 'duplicate key' }, /first insert .* fails: duplicate key/],
 ];
 for (const [name, change, expected] of FAILURES) {
@@ -54,4 +59,21 @@ test('the worker is node with its main file, not somebody who names it', () => {
   assert.equal(isWorker('/bin/sh -c node src/worker/main.ts'), false);
   assert.equal(isWorker('/usr/bin/node --import tsx demo/main.ts'), false);
   assert.equal(isWorker(''), false);
+});
+
+test('the evidence is shown in figures, a table a line', () => {
+  assert.equal(
+    renderEvidence(GOOD, '100000.00'),
+    `What this run has shown:
+  rows         5,000 compared on both sides by the runbook; counted again by the demo:
+               public.accounts     100  equal
+               public.orders     4,900  equal
+  traffic      1 transaction on CockroachDB
+  bank         100 reads of the total on the old database meanwhile: always 100000.00
+  killed       the worker, process 7, by SIGKILL while rows were being applied; process 9 took over
+  redelivered  1 row came again to that one, and both sides are as above
+`,
+  );
+  const bad = { ...GOOD, reader: { ...GOOD.reader, wrongTotals: ['99999.00'] } };
+  assert.match(renderEvidence(bad, '100000.00'), /: also 99999\.00$/m);
 });
