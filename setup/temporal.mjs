@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { chmodSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { runChild } from './children.mjs';
@@ -32,9 +31,10 @@ export async function ensureTemporal() {
   }
   await withLock(path.join(cache, 'temporal.lock'), async () => {
     if (findTemporal()) return;
-    // A folder of the same file system, so that the rename into place is atomic.
-    const workshop = path.join(cache, `temporal-new-${randomUUID()}`);
-    mkdirSync(workshop);
+    // A folder of the same file system, so that the rename into place is atomic. The lock makes it ours, and what a
+    // build that was interrupted has left in it is used again.
+    const workshop = path.join(cache, 'temporal-new');
+    mkdirSync(workshop, { recursive: true });
     try {
       const binary = (await download(workshop)) ?? (await build(workshop));
       const place = cachedTemporal();
@@ -85,7 +85,7 @@ async function build(workshop) {
   const { code, output } = await runChild(go, ['install', '-ldflags=-s -w', MODULE], {
     cwd: workshop,
     // Its store is pure Go: without cgo no C compiler is needed.
-    env: { ...process.env, GOBIN: workshop, CGO_ENABLED: '0' },
+    env: { ...process.env, GOBIN: workshop, CGO_ENABLED: '0', ...(await goCaches(go, workshop)) },
     onProgress: (seconds) => say(`building Temporal, ${seconds} s (3-4 minutes on two cores, once)`),
   });
   const binary = path.join(workshop, 'temporal');
@@ -95,4 +95,16 @@ async function build(workshop) {
     );
   }
   return binary;
+}
+
+/** The user's own caches where there are any; else in the workshop: 3 GB that nobody has asked for do not stay. */
+async function goCaches(go, workshop) {
+  const names = ['GOMODCACHE', 'GOCACHE'];
+  const { output } = await runChild(go, ['env', ...names]);
+  const missing = names.filter((_, index) => !isThere(output.split('\n')[index] ?? ''));
+  return {
+    ...Object.fromEntries(missing.map((name) => [name, path.join(workshop, name.toLowerCase())])),
+    // Read-only folders, as Go makes them, could not be removed.
+    ...(missing.includes('GOMODCACHE') ? { GOFLAGS: `${process.env.GOFLAGS ?? ''} -modcacherw`.trim() } : {}),
+  };
 }

@@ -145,6 +145,41 @@ test('a dead set-up holds nobody up; a living one is awaited', async () => {
   assert.equal(await second.exit(), 0, second.output());
 });
 
+/** A stand-in for Go, which tells what it was given and builds at once. */
+function plantGo(bin: string, home: string, told: string): void {
+  const script = `#!/bin/sh
+if [ "$1" = env ]; then echo ${home}/mod; echo ${home}/build; exit; fi
+echo "$GOMODCACHE $GOCACHE $GOFLAGS" > ${told}
+for at in $GOMODCACHE $GOCACHE; do mkdir -p $at/deep; done
+echo built > $GOBIN/temporal
+`;
+  writeFileSync(path.join(bin, 'go'), script, { mode: 0o755 });
+}
+
+test('Temporal is built with the caches of Go that are there; others do not stay', async () => {
+  const clone = makeClone('building');
+  rmSync(path.join(clone.bin, 'temporal'));
+  const told = path.join(scratch, 'go.told');
+  const home = path.join(scratch, 'go-home');
+  plantGo(clone.bin, home, told);
+  const path0 = { PATH: `${clone.bin}:/usr/bin:/bin` };
+  const workshop = path.join(clone.cache, 'temporal-new');
+  const place = path.join(clone.cache, 'temporal-cli-1.5.1');
+
+  const first = setUp(clone, path0);
+  assert.equal(await first.exit(), 0, first.output());
+  assert.equal(readFileSync(told, 'utf8'), `${workshop}/gomodcache ${workshop}/gocache -modcacherw\n`);
+  assert.equal(readFileSync(path.join(place, 'temporal'), 'utf8'), 'built\n');
+  assert.equal(existsSync(workshop), false);
+  assert.equal(existsSync(home), false);
+
+  rmSync(place, { recursive: true });
+  for (const cache of ['mod', 'build']) mkdirSync(path.join(home, cache), { recursive: true });
+  const second = setUp(clone, { ...path0, GOMODCACHE: undefined, GOCACHE: undefined, GOFLAGS: '-buildvcs=false' });
+  assert.equal(await second.exit(), 0, second.output());
+  assert.equal(readFileSync(told, 'utf8'), '  -buildvcs=false\n');
+});
+
 test('what is missing is said in one line', async () => {
   const clone = makeClone('lacking');
   const cases: [Record<string, string | undefined>, RegExp][] = [
