@@ -39,7 +39,8 @@ export function createFiguresReader(url: string): () => Promise<Figures> {
     const value = (name: string) => samples.find((sample) => sample.name === name)?.value;
     const committed = value('checkpoint_committed_time_seconds');
     if (committed === undefined) return { ...figures, lagMs: lagMs() };
-    checkpointMs = committed * 1_000;
+    // 0: this life of the worker has not read it yet.
+    if (committed > 0) checkpointMs = committed * 1_000;
     figures = {
       received: received(value('mutations_received_count') ?? 0),
       applied: applied((value('apply_upserts_total') ?? 0) + (value('apply_deletes_total') ?? 0)),

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { openIncidents } from '../src/domain/incident.js';
-import type { Ending } from '../src/domain/status.js';
+import type { Ending, RunbookStatus } from '../src/domain/status.js';
 import { BANK_TOTAL } from './bank/schema.js';
 import { compareSides, insertOnTarget } from './compare.js';
 import { crashWorker } from './crash.js';
@@ -77,8 +77,9 @@ export async function tellStory(cast: Cast): Promise<Outcome> {
   });
   await traffic.stop();
   screen.say('the application has stopped writing to CockroachDB; sending the signal finish ...');
+  const replicatingSince = watch.status?.phaseSince;
   await run.finish();
-  const ending = await awaitEnding(cast);
+  const ending = await awaitEnding(cast, () => whyNotFinished(watch.status, replicatingSince));
   const reader = await scene.stopReader();
   const tables = await compareSides(scene.source, scene.target);
   const insertError = await insertOnTarget(scene.target);
@@ -100,7 +101,7 @@ export async function tellStory(cast: Cast): Promise<Outcome> {
 }
 
 /** @throws when the run fails, or goes on replicating instead: its incident says why. */
-async function awaitEnding({ run, watch, signal }: Cast): Promise<Ending> {
+async function awaitEnding({ run, watch, signal }: Cast, whyNot: () => string | undefined): Promise<Ending> {
   const result = run.result(signal);
   const settled: Promise<boolean> = result.then(
     () => true,
@@ -109,17 +110,24 @@ async function awaitEnding({ run, watch, signal }: Cast): Promise<Ending> {
   let isSettled = false;
   void settled.then(() => (isSettled = true));
   try {
-    await until('the run has ended', () => isSettled || whyNotFinished(watch), { limitMs: FINISH_LIMIT_MS, signal });
+    await until('the run has ended', () => isSettled || whyNot(), { limitMs: FINISH_LIMIT_MS, signal });
   } catch (cause) {
     if (signal.aborted) throw cause;
     throw new Error(`the run does not finish: it is in phase ${watch.status?.phase ?? 'unknown'}`, { cause });
   }
-  if (!isSettled) throw new Error(`the run does not finish: ${whyNotFinished(watch) ?? ''}`);
+  if (!isSettled) throw new Error(`the run does not finish: ${whyNot() ?? ''}`);
   return result;
 }
 
-/** Finish found something: it has reported, and goes on replicating. */
-function whyNotFinished({ status }: Watch): string | undefined {
-  const incident = openIncidents(status?.incidents ?? [])[0];
-  return status?.phase === 'replicate' && incident ? `${incident.type}: ${incident.cause}` : undefined;
+/**
+ * Finish found something: it has reported, and the run replicates anew. An incident of the phase before, as the killed worker has left
+ * it, ends by itself. Pure.
+ */
+export function whyNotFinished(
+  status: Pick<RunbookStatus, 'phase' | 'phaseSince' | 'incidents'> | null,
+  replicatingSince: number | undefined,
+): string | undefined {
+  if (status?.phase !== 'replicate' || status.phaseSince === replicatingSince) return undefined;
+  const incident = openIncidents(status.incidents).at(-1);
+  return incident && `${incident.type}: ${incident.cause}`;
 }
