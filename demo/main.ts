@@ -4,7 +4,7 @@ import { createIncidentTeller } from './incidents.js';
 import { keepPage } from './keep.js';
 import { startRun, type Run } from './runbook.js';
 import { openScene, type Scene } from './scene.js';
-import { openScreen, type Screen } from './screen.js';
+import { openScreen } from './screen.js';
 import { cutOver, tellStory, type Cast } from './story.js';
 import { startApplication, type Traffic } from './traffic.js';
 import { renderEnding } from './ending.js';
@@ -31,14 +31,16 @@ if (unknown !== undefined) {
   process.exit(2);
 }
 
+const screen = openScreen(process.stdout);
 const end = new AbortController();
 for (const [signal, exitCode] of Object.entries(SIGNALS)) {
   process.on(signal, () => {
     // A second one is from somebody who does not want to wait: the children die with us.
     if (end.signal.aborted) process.exit(exitCode);
-    end.abort(new Interrupted(exitCode));
-    // Ctrl-C reaches all children at once: that their connections break is no news.
+    // Ctrl-C reaches all children at once: that their connections break is no news; nor that a terminal is gone.
     process.on('uncaughtException', () => undefined);
+    screen.say(`${signal}: ending everything ...`);
+    end.abort(new Interrupted(exitCode));
     setTimeout(() => process.exit(exitCode), END_LIMIT_MS).unref();
   });
 }
@@ -47,7 +49,6 @@ process.exit(await main(args.includes('--keep')));
 /** Returns the exit code. */
 async function main(keep: boolean): Promise<number> {
   const startedAt = performance.now();
-  const screen = openScreen(process.stdout);
   let scene: Scene | undefined;
   let ending: (() => Promise<unknown>) | undefined;
   let failed = false;
@@ -59,7 +60,7 @@ async function main(keep: boolean): Promise<number> {
     });
     const run = await startRun(scene);
     if (!scene.ownTemporal) ending = () => run.terminate();
-    return await play(scene, run, screen, keep, startedAt);
+    return await play(scene, run, keep, startedAt);
   } catch (error) {
     screen.close();
     const reason: unknown = end.signal.aborted ? end.signal.reason : error;
@@ -76,7 +77,7 @@ async function main(keep: boolean): Promise<number> {
   }
 }
 
-async function play(scene: Scene, run: Run, screen: Screen, keep: boolean, startedAt: number): Promise<number> {
+async function play(scene: Scene, run: Run, keep: boolean, startedAt: number): Promise<number> {
   let traffic: Traffic | undefined;
   const tellIncidents = createIncidentTeller((line) => screen.say(line));
   const watch = startWatch(run, scene.metricsUrl, ({ status, figures }) => {

@@ -133,5 +133,6 @@ function bankWords({ reads, states, wrongTotals }: ReaderFigures): string {
 }
 
 function fit(line: string, width: number): string {
-  return line.length <= width ? line : `${line.slice(0, width - 1)}…`;
+  const one = line.replaceAll(/\s*\n\s*/g, ' ');
+  return one.length <= width ? one : `${one.slice(0, width - 1)}…`;
 }
