@@ -54,10 +54,11 @@ test('the demo goes from its start to its end, and leaves nothing', { timeout: 3
   const output = demo.output();
   const phases = ['drain', 'replicate', 'finish'];
   for (const phase of phases) assert.match(output, new RegExp(`^ *\\d+ s {2}${phase}\\b`, 'm'));
-  assert.match(output, /^the run has started: http:\/\/127\.0\.0\.1:\d+$/m);
+  assert.match(output, /^the run has started: http:\/\/127\.0\.0\.1:\d+\/namespaces\/default\/workflows\/orders$/m);
   assert.match(output, /^killed the worker \(process \d+, SIGKILL\) while rows were being applied/m);
   assert.match(output, /^the worker is back \(process \d+\); [1-9]\d* rows were delivered again/m);
   assert.match(output, /^The run ended: finished\. Both sides were equal at \d+\.\d{10}: [1-9]\d* rows in 6 tables/m);
+  assert.match(output, /^ {2}rows {9}[\d,]+ compared on both sides by the runbook/m);
   assert.match(output.trimEnd(), /\nthe demo has succeeded in \d+ s: .*$/);
   await assertNothingLeft(folder);
 });
