@@ -12,6 +12,7 @@ const STATUS: RunbookStatus = {
   waitingFor: null,
   openGates: [],
   applicationMayWriteSince: null,
+  atCursor: null,
   forward: null,
   warnings: [],
   stream: null,
