@@ -31,7 +31,7 @@ afterEach(async () => {
   }
 });
 
-const LONG = { timeoutMs: 60_000 };
+const LONG = { timeoutMs: 120_000 };
 
 const openIncident = async (run: Run, type: string) =>
   (await run.status()).incidents.find((incident) => incident.type === type && incident.endedAt === null);

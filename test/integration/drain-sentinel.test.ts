@@ -51,7 +51,7 @@ afterEach(async () => {
   for (const side of [at.source, at.target]) await side.query(`DROP TABLE IF EXISTS ${SENTINEL_TABLE}`);
 });
 
-const LONG = { timeoutMs: 60_000 };
+const LONG = { timeoutMs: 120_000 };
 const DRAIN = { quietFor: '500ms', pollEvery: '250ms', sentinel: SENTINEL_TABLE };
 
 async function startForward(): Promise<void> {
