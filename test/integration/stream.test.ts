@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
 import type { WorkflowHandle } from '@temporalio/client';
+import { defaultPayloadConverter } from '@temporalio/common';
+import type { WatchWish } from '../../src/activities/watch.js';
 import type { DeliveredWord, ListeningWord, TroubleWord } from '../../src/domain/attempt.js';
 import { liveJobs } from '../support/dumps.js';
 import { startRunStack, type Run, type RunStack } from '../support/run.js';
@@ -140,7 +142,6 @@ test('a late word of an attempt that is over changes nothing while the next one 
   );
   await insert(run, 1);
   await arrived(run, 1);
-  await finish(run, 1);
 
   const { stream, incidents } = await run.status();
   assert.equal(stream?.host, `${at.stack.taskQueue}-host`);
@@ -152,6 +153,7 @@ test('a late word of an attempt that is over changes nothing while the next one 
     incidents.filter(({ cause, type }) => cause.includes('late word') || type === 'Receiver.Unreachable'),
     [],
   );
+  await finish(run, 1);
 });
 
 suite('a stream continues as new (protocol rule 37)', () => {
@@ -211,7 +213,14 @@ suite('a stream continues as new (protocol rule 37)', () => {
       LONG,
     );
     await insert(run, 1);
-    runIds.push(await growUntilNew(run));
+    const now = await growUntilNew(run);
+    runIds.push(now);
+    const [looked] = await scheduled(run, 'watchStream', now);
+    const argument = looked?.activityTaskScheduledEventAttributes?.input?.payloads?.[0];
+    assert.ok(argument);
+    const wish = defaultPayloadConverter.fromPayload<WatchWish>(argument);
+    assert.equal(wish.wanted, 'paused');
+    assert.ok(wish.restingMs > 0, 'for how long, is known');
     assert.equal((await run.status()).phase, 'paused');
     assert.ok((await liveJobs(at.source)).some((job) => job.endsWith('CHANGEFEED paused')));
     assert.equal(await at.rowsOnTarget('resting'), 0);

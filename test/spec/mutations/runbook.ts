@@ -38,6 +38,7 @@ export const RUNBOOK_MUTATIONS = [
       'const openIncidents = state.openIncidents();',
       'const openIncidents: readonly FailureType[] = [];',
       FOREIGN,
+      { hangs: true },
     ],
     [
       '37',
@@ -70,6 +71,7 @@ export const RUNBOOK_MUTATIONS = [
       'attempt.end === null && historyIsLong(state.args);',
       'attempt.end !== null && historyIsLong(state.args);',
       HANDED,
+      { hangs: true },
     ],
   ]),
   ...changesOf('src/workflows/phases/replicate.ts', STREAM_TEST, [
@@ -89,6 +91,7 @@ export const RUNBOOK_MUTATIONS = [
       'AbortSignal.any([context.cancellationSignal, ownership.signal, gone.signal]);',
       'AbortSignal.any([ownership.signal, gone.signal]);',
       GONE,
+      { hangs: true },
     ],
     [
       '39',
@@ -96,6 +99,7 @@ export const RUNBOOK_MUTATIONS = [
       'gone.signal.aborted || context.cancellationDetails?.notFound',
       'gone.signal.aborted',
       GONE,
+      { hangs: true },
     ],
   ]),
   ...changesOf('src/activities/prepare.ts', CHANGEFEED_TEST, [
