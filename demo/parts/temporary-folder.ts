@@ -1,4 +1,13 @@
-import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import path from 'node:path';
 
@@ -16,15 +25,24 @@ interface Owner {
   readonly namespace: string | null;
 }
 
+const made = new Set<string>();
+
 /**
- * Makes a folder for what this process needs while it runs. Nobody can tidy up after SIGKILL: what processes that are
- * dead have left in `parent` is removed now.
+ * Makes a folder for what this process needs while it runs; it is gone when the process exits. Nobody can tidy up after
+ * SIGKILL: what processes that are dead have left in `parent` is removed now.
  */
 export function makeTemporaryFolder(purpose: string, parent = tmpdir()): string {
   sweep(parent);
   const folder = mkdtempSync(path.join(parent, `${PREFIX}${purpose}-`));
   writeFileSync(path.join(folder, OWNER), JSON.stringify(identify(process.pid)));
+  if (made.size === 0) process.once('exit', removeAll);
+  made.add(folder);
   return folder;
+}
+
+/** Whoever made a folder removes it sooner, unless the process was ended before its parts had started. */
+function removeAll(): void {
+  for (const folder of made) if (existsSync(path.join(folder, OWNER))) rmSync(folder, { recursive: true, force: true });
 }
 
 /** The folder is for people to look into: no later start removes it. */

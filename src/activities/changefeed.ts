@@ -90,11 +90,7 @@ export function createChangefeedActivities(access: Access, secrets: SinkSecrets)
             createTimeoutMs: wish.createTimeoutMs,
           },
           { signal },
-        ).catch(async (error: unknown) => {
-          // A refusal is an answer: nothing of this CREATE can still commit.
-          if (error instanceof CockroachError && !error.retryable) await settleCreate();
-          throw error;
-        });
+        );
         const job = await resumeJob(source, ensured.jobId, { signal });
         const lower = await cancelLower(source, { stream, incarnation: word.incarnation }, { signal });
         return {
@@ -103,6 +99,11 @@ export function createChangefeedActivities(access: Access, secrets: SinkSecrets)
           created: ensured.created,
           cancelled: [...ensured.cancelled, ...lower],
         };
+      }).catch(async (error: unknown) => {
+        // A refusal is an answer: nothing of this CREATE can still commit.
+        const refused = error instanceof CataloguedError || (error instanceof CockroachError && !error.retryable);
+        if (refused) await settleCreate();
+        throw error;
       });
       await settleCreate();
       return answer;

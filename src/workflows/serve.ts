@@ -71,7 +71,7 @@ async function whileItHolds(state: StreamState, word: ListeningWord): Promise<Se
 }
 
 /** A stream never gives up by itself: what is refused waits for a person. */
-function patience(state: StreamState): Insistence {
+export function patience(state: StreamState): Insistence {
   return { incident: (word) => state.incident(word), resumes: () => state.resumes, refused: 'awaitResume' };
 }
 
@@ -98,7 +98,6 @@ async function keep(state: StreamState, word: ListeningWord): Promise<void> {
 
   let view: StreamView | null = null;
   let resumesSeen = state.resumes;
-  state.protectedAt ??= Date.now();
   for (;;) {
     const wasPaused = state.paused;
     const watch = new CancellationScope();
@@ -139,7 +138,6 @@ async function keep(state: StreamState, word: ListeningWord): Promise<void> {
       Object.assign(status, { jobId: view.jobId, jobStatus: view.jobStatus, applied: view.applied, lagMs: view.lagMs });
       await state.say();
       if (await needsNewIncarnation(state, view, word)) return;
-      await rollProtection(state, view, state.protectedAt);
     }
   }
 }
@@ -227,22 +225,7 @@ function onlyCopyCause(lagMs: number, { object, ttlMs }: UnprotectedHistory): st
   return `the checkpoint is ${formatDuration(lagMs)} old, and the source keeps the history of ${object} for ${formatDuration(ttlMs)} (gc.ttlseconds)`;
 }
 
-/** Moves the protection of history up to the checkpoint from time to time, the new one before the old is dropped (protocol rule 4). */
-async function rollProtection(state: StreamState, view: StreamView, protectedAt: number): Promise<void> {
-  const { args } = state;
-  const everyMs = rollUpMs(args);
-  if (view.trouble !== null || Date.now() - protectedAt < everyMs) return;
-  await insist(patience(state), () =>
-    boundedActivities('move the protection of history up to the checkpoint').protectHistory({
-      place: placeOf(args),
-      at: view.applied,
-      forMs: args.input.limits.outage + everyMs,
-    }),
-  );
-  state.protectedAt = Date.now();
-}
-
 /** How often the history gets a line although nothing has changed: hourly, and often enough to keep history protected. */
-function rollUpMs({ input }: StreamArgs): number {
+export function rollUpMs({ input }: StreamArgs): number {
   return Math.min(ROLL_UP_MS, input.limits.outage / 4);
 }

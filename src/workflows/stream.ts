@@ -24,9 +24,11 @@ import {
   type StreamArgs,
   type StreamCarried,
 } from '../domain/stream-args.js';
-import { hostActivities, quickActivities } from './activity-proxies.js';
+import { boundedActivities, hostActivities, quickActivities } from './activity-proxies.js';
 import { failureTypeOf, reasonOf } from './compensation.js';
 import { historyIsLong } from './history.js';
+import { insist } from './insist.js';
+import { whileHistoryIsKept, type HistoryKeeping } from './keep-history.js';
 import {
   deliveredSignal,
   incidentSignal,
@@ -37,9 +39,23 @@ import {
   troubleSignal,
 } from './messages.js';
 import { placeOf } from './runbook.js';
-import { serve } from './serve.js';
+import { patience, rollUpMs, serve } from './serve.js';
 
 const LAST_BACKOFF_MS = 20_000;
+
+/** What a resolved timestamp that is durably taken disproves: mostly how an earlier attempt ended, of which no later one knows. */
+const ENDED_BY_DELIVERY: readonly FailureType[] = [
+  'Changefeed.JobFailed',
+  'Changefeed.JobGone',
+  'Changefeed.Stalled',
+  'Checkpoint.Missing',
+  'Host.Lost',
+  'Internal.Defect',
+  'Source.Refused',
+  'Stage.Busy',
+  'Stage.Full',
+  'Target.Refused',
+];
 
 /** What the attempt under way is known to have said. Reset for each attempt. */
 export interface AttemptState {
@@ -72,7 +88,7 @@ export interface StreamState {
   ensured: EnsuredJob | null;
   /** The host of the stage did not take the last attempt. */
   hostLost: boolean;
-  protectedAt: number | null;
+  protectedAt: number;
   backoffMs: number;
   say(): Promise<void>;
   incident(word: IncidentWord): Promise<void>;
@@ -85,6 +101,11 @@ export interface StreamState {
  */
 export async function stream(args: StreamArgs): Promise<void> {
   const state = openState(args);
+  await whileHistoryIsKept(keeping(state), () => attemptAgainAndAgain(state));
+}
+
+async function attemptAgainAndAgain(state: StreamState): Promise<never> {
+  const { args } = state;
   for (;;) {
     state.proofs = 0;
     const handedOver = await attempt(state);
@@ -101,6 +122,31 @@ export async function stream(args: StreamArgs): Promise<void> {
       await continueAsNew<typeof stream>({ ...args, carried: carry(state) });
     }
   }
+}
+
+/**
+ * Protects history from the checkpoint on for as long as the stream lives (protocol rule 4), while it waits for a person too: the stage may be lost
+ * meanwhile. The checkpoint is the one last reported; an older one protects more.
+ */
+function keeping(state: StreamState): HistoryKeeping {
+  const { args, status } = state;
+  const everyMs = rollUpMs(args);
+  return {
+    firstInMs: Math.max(0, state.protectedAt + everyMs - Date.now()),
+    everyMs,
+    protect: async () => {
+      const at = status.applied;
+      if (at === null) return;
+      await insist(patience(state), () =>
+        boundedActivities('move the protection of history up to the checkpoint').protectHistory({
+          place: placeOf(args),
+          at,
+          forMs: args.input.limits.outage + everyMs,
+        }),
+      );
+      state.protectedAt = Date.now();
+    },
+  };
 }
 
 /** One attempt from its start to its end, whichever way it ends. True: it has handed over in good order to make room in the history. */
@@ -228,6 +274,8 @@ function openState(args: StreamArgs): StreamState {
   };
   const state: StreamState = {
     ...carried,
+    // The phase prepare has protected it a moment ago.
+    protectedAt: carried.protectedAt ?? Date.now(),
     args,
     status,
     attempt: { token: '', listening: null, trouble: null, end: null },
@@ -256,8 +304,7 @@ function openState(args: StreamArgs): StreamState {
     if (!isCurrent(word)) return;
     status.delivered = word.resolved;
     state.proofs += 1;
-    for (const type of ['Changefeed.JobFailed', 'Changefeed.JobGone', 'Changefeed.Stalled', 'Host.Lost'] as const)
-      await state.incident({ type, open: false });
+    for (const type of ENDED_BY_DELIVERY) await state.incident({ type, open: false });
     await state.say();
   });
   setHandler(troubleSignal, async (word) => {

@@ -1,8 +1,9 @@
-import { CancellationScope, condition, sleep } from '@temporalio/workflow';
+import { condition } from '@temporalio/workflow';
 import type { Comparison } from '../../activities/finish.js';
 import { judgeAtCursor, whyNotCompared, type Begun } from '../../domain/at-cursor.js';
 import { boundedActivities, longActivities } from '../activity-proxies.js';
 import { failureTypeOf } from '../compensation.js';
+import { whileHistoryIsKept, type HistoryKeeping } from '../keep-history.js';
 import { placeOf, step, type Facts, type Runbook } from '../runbook.js';
 
 /**
@@ -15,7 +16,7 @@ export async function compareAtCursor(runbook: Runbook, facts: Facts, begun: Beg
   const whyNot = whyNotCompared(input.compareAtCursor, begun);
   desk.update({ atCursor: whyNot ?? 'every row of both sides is being compared' });
   if (whyNot !== null) return;
-  await whileHistoryIsKept(runbook, cursor, async () => {
+  await whileHistoryIsKept(keeping(runbook, cursor), async () => {
     const { said, differs } = judgeAtCursor(cursor, await compare(runbook, facts, cursor));
     desk.update({ atCursor: said });
     if (differs !== null) await awaitResume(runbook, differs);
@@ -57,31 +58,21 @@ async function awaitResume({ desk }: Runbook, differs: string): Promise<void> {
   });
 }
 
-/** A comparison or a person may take longer than the protection that prepare has made: it is renewed meanwhile, at the cursor (protocol rule 4). */
-async function whileHistoryIsKept(runbook: Runbook, cursor: string, work: () => Promise<void>): Promise<void> {
+/** A comparison or a person may take longer than the protection that prepare has made. */
+function keeping(runbook: Runbook, cursor: string): HistoryKeeping {
   const { outage } = runbook.input.limits;
   const everyMs = outage / 4;
-  const both = new CancellationScope();
-  await both.run(async () => {
-    const keeping = (async (): Promise<never> => {
-      for (;;) {
-        await sleep(everyMs);
-        await step(runbook, () =>
-          boundedActivities('keep history from the cursor on').protectHistory({
-            place: placeOf(runbook),
-            at: cursor,
-            forMs: outage + everyMs,
-          }),
-        );
-      }
-    })();
-    const working = work();
-    try {
-      await Promise.race([working, keeping]);
-    } finally {
-      both.cancel();
-      // An undo must not race with a protection that is being made.
-      await CancellationScope.nonCancellable(() => Promise.allSettled([working, keeping]));
-    }
-  });
+  return {
+    firstInMs: everyMs,
+    everyMs,
+    protect: async () => {
+      await step(runbook, () =>
+        boundedActivities('keep history from the cursor on').protectHistory({
+          place: placeOf(runbook),
+          at: cursor,
+          forMs: outage + everyMs,
+        }),
+      );
+    },
+  };
 }
