@@ -41,10 +41,5 @@ export function createCursorActivities(access: Access) {
         return { cursor: formatHlc(row.cursor), applied: formatHlc(row.applied) };
       });
     },
-
-    async readCheckpoint({ place }: { place: Place }): Promise<{ applied: string | null }> {
-      const row = await withStore(access, place, (store) => store.read(place.run));
-      return { applied: row === null ? null : formatHlc(row.applied) };
-    },
   });
 }

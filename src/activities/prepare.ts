@@ -154,10 +154,16 @@ export function createPrepareActivities(access: Access) {
       });
     },
 
-    /** Removes this run's rows; tables and schema only when nobody else has a row there (protocol rule 34). */
-    async removeRun({ place }: { place: Place }): Promise<string> {
-      await withStore(access, place, (store) => store.removeRun(place.run));
-      return `our rows in schema ${place.checkpointSchema} of the target are removed`;
+    /** Removes this run's rows; tables and schema only when nobody else has a row there (protocol rule 34). Says what was applied until then. */
+    async removeRun({ place }: { place: Place }): Promise<{ said: string; applied: string | null }> {
+      return withStore(access, place, async (store) => {
+        const row = await store.read(place.run);
+        await store.removeRun(place.run);
+        return {
+          said: `our rows in schema ${place.checkpointSchema} of the target are removed`,
+          applied: row === null ? null : formatHlc(row.applied),
+        };
+      });
     },
   });
 }

@@ -1,5 +1,5 @@
 import type { Bell } from '../apply/bell.js';
-import type { Hlc } from '../domain/hlc.js';
+import type { StopAt } from '../apply/window.js';
 import type { Place } from '../domain/place.js';
 import type { CheckpointStore, StreamHold } from '../targets/target.js';
 import { withStore, type Access } from './access.js';
@@ -9,7 +9,7 @@ const LOOK_EVERY_MS = 500;
 
 /** Where the stream has to stop, as its row says. It is in the row and not in the attempt's argument, so that every later attempt knows it too. */
 export interface StopWatch {
-  at(): Hlc | null;
+  at(): StopAt;
   report(token: string, hold: StreamHold): Promise<void>;
 }
 
@@ -22,7 +22,7 @@ export function watchStop(
   signal: AbortSignal,
   log: (message: string) => void,
 ): StopWatch {
-  let stopAt: Hlc | null = null;
+  let stopAt: StopAt = 'unknown';
 
   const look = async (store: CheckpointStore): Promise<void> => {
     while (!signal.aborted) {

@@ -10,6 +10,7 @@ import type { Bell } from './bell.js';
 import { closeAfterGrace } from './cut-off.js';
 import { runApplyLoop, type ApplyLoopOptions, type HaltError } from './loop.js';
 import type { ApplyIncident } from './progress.js';
+import type { StopAt } from './window.js';
 
 /** What a takeover has settled: this attempt listens for this incarnation. */
 export interface Taken {
@@ -49,7 +50,7 @@ export interface AttemptOptions extends Pick<
   /** Called after each failure of the target during a takeover; later ones come with `onProgress`. */
   readonly onTakeoverTrouble: (trouble: ApplyIncident) => void;
   /** Stop exactly there; null: go on. */
-  readonly stopAt: () => Hlc | null;
+  readonly stopAt: () => StopAt;
   /** Called about once a second while the checkpoint rests at `stopAt`. */
   readonly onHold: (report: StreamHold) => Promise<void>;
 }
@@ -185,7 +186,7 @@ async function hold(options: AttemptOptions, at: Hlc): Promise<void> {
   const { stage, signal, stopAt, onHold, bell } = options;
   const resting = (): boolean => {
     const stop = stopAt();
-    return stop !== null && stop <= at;
+    return stop !== null && stop !== 'unknown' && stop <= at;
   };
   while (!signal.aborted && resting()) {
     const seenUpTo = stage.binding()?.resolved ?? at;

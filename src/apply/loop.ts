@@ -15,7 +15,7 @@ import type { Bell } from './bell.js';
 import { closeAfterGrace } from './cut-off.js';
 import { addWindow, NO_PROGRESS, type ApplyProgress } from './progress.js';
 import type { SourceCheck } from './source-check.js';
-import { planWindow } from './window.js';
+import { planWindow, type StopAt } from './window.js';
 
 export interface ApplyLoopOptions extends TroubleOptions {
   readonly stage: Stage;
@@ -29,7 +29,7 @@ export interface ApplyLoopOptions extends TroubleOptions {
   /** Rung when the resolved timestamp has advanced, or `stopAt` has changed. */
   readonly bell: Bell;
   /** Stop exactly there; null: go on. */
-  readonly stopAt?: () => Hlc | null;
+  readonly stopAt?: () => StopAt;
   /** Asked beside the windows: is the source still what the stream began with (protocol rules 8 and 9)? */
   readonly source: SourceCheck;
   /** Called after every window, failure and recovery, with the latest figures. */

@@ -115,7 +115,8 @@ const JUDGES: Record<HealthInput['wanted'], Record<Life, Judge>> = {
 /** Judges a stream's changefeed. Pure. */
 export function judgeChangefeed(input: HealthInput): HealthVerdict {
   if (input.job) return JUDGES[input.wanted][LIFE_OF_STATUS[input.job.status]](input, input.job);
-  if (input.wanted === 'gone') return well('none');
+  // One that is to rest need not be there: the resume makes it.
+  if (input.wanted !== 'running') return well('none');
   return ill('Changefeed.JobGone', 'CockroachDB lists no job of this stream', 'recreate');
 }
 

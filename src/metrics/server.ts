@@ -20,18 +20,26 @@ export class MetricsStartError extends Error {
 }
 
 /**
- * Serves `/_/healthz` and `/_/varz`, without secrets.
+ * Serves `/_/healthz` (503 until the worker polls) and `/_/varz`, without secrets.
  * @param bindAddr `host:port`, or `:port` for all addresses
  * @throws MetricsStartError
  */
-export async function startMetricsServer(bindAddr: string, figures: () => WorkerFigures): Promise<MetricsServer> {
+export async function startMetricsServer(
+  bindAddr: string,
+  figures: () => WorkerFigures,
+  polls: () => boolean,
+): Promise<MetricsServer> {
   const server = createServer((request, response) => {
     const path = (request.url ?? '').split('?')[0];
-    const known = path === '/_/healthz' || path === '/_/varz';
-    response.writeHead(known ? 200 : 404, { 'Content-Type': 'text/plain; version=0.0.4; charset=utf-8' });
-    response.end(
-      path === '/_/varz' ? renderExposition(figures()) : known ? 'OK\n' : 'not found: /_/healthz and /_/varz are\n',
-    );
+    const [status, text] =
+      path === '/_/varz'
+        ? [200, renderExposition(figures())]
+        : path !== '/_/healthz'
+          ? [404, 'not found: /_/healthz and /_/varz are\n']
+          : polls()
+            ? [200, 'OK\n']
+            : [503, 'the worker does not poll yet\n'];
+    response.writeHead(status, { 'Content-Type': 'text/plain; version=0.0.4; charset=utf-8' }).end(text);
   });
   const colon = bindAddr.lastIndexOf(':');
   try {

@@ -38,6 +38,7 @@ async function run(config: WorkerConfig): Promise<void> {
     shutdownSignals: [],
   });
   const ends: (() => Promise<void>)[] = [];
+  let polls = false;
   try {
     const connection = await Connection.connect(options);
     ends.push(() => connection.close());
@@ -46,7 +47,7 @@ async function run(config: WorkerConfig): Promise<void> {
     const { activities, receiver, figures } = await createDependencies(config, connection, say);
     ends.push(() => receiver.close(1_000));
     if (config.metricsAddr !== null) {
-      const metrics = await startMetricsServer(config.metricsAddr, figures);
+      const metrics = await startMetricsServer(config.metricsAddr, figures, () => polls);
       ends.push(() => metrics.close());
     }
     const workers = await createWorkers(config, native, activities);
@@ -55,7 +56,9 @@ async function run(config: WorkerConfig): Promise<void> {
     say(
       `worker ${config.host} polls ${config.temporal.taskQueue} at ${config.temporal.address}; its receiver listens on port ${receiver.port}`,
     );
-    await Promise.all(workers.map((worker) => worker.run()));
+    const running = workers.map((worker) => worker.run());
+    polls = true;
+    await Promise.all(running);
   } finally {
     // What was opened keeps the process alive, after a start that failed too; a failed closing never hides the first cause.
     for (let end = ends.pop(); end; end = ends.pop())

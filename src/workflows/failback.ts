@@ -24,7 +24,13 @@ export async function failback(raw: unknown): Promise<Ending> {
   const desk = openDesk(() => scope.cancel());
   const input = admitInput(raw);
   desk.admitGates(input.approvals);
-  const runbook: Runbook = { run: workflowInfo().workflowId, input, desk, undo: createCompensation() };
+  const runbook: Runbook = {
+    run: workflowInfo().workflowId,
+    input,
+    desk,
+    undo: createCompensation(),
+    appliedAtEnd: null,
+  };
 
   setHandler(inspectUpdate, () =>
     boundedActivities('fresh figures').inspect({ place: placeOf(runbook), stream: runbook.run }),

@@ -12,6 +12,8 @@ export interface Runbook {
   readonly input: RunbookInput;
   readonly desk: Desk;
   readonly undo: Compensation;
+  /** C as it was when the run's rows were removed from the target, after the stream had ended; null: not known. */
+  appliedAtEnd: string | null;
 }
 
 /** What preflight has found and later phases need. */

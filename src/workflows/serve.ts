@@ -90,10 +90,9 @@ async function keep(state: StreamState, word: ListeningWord): Promise<void> {
   status.reached = true;
   await state.say();
   if (!isEnsured(state, word)) {
-    // The pause may have been asked for while the attempt before ended.
+    // The pause may have been asked for while the attempt before ended. A paused stream is watched, too; its resume makes the changefeed.
     if (state.paused) await pauseJob(state);
-    await condition(() => !state.paused);
-    await ensureJob(state, word);
+    else await ensureJob(state, word);
   }
 
   let view: StreamView | null = null;

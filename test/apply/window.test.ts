@@ -24,6 +24,7 @@ const CASES: readonly (readonly [string, Parameters<typeof planWindow>, NextWind
   ['to stop beyond resolved', [binding(0, 9), 3, h(5), h(12)], { kind: 'window', upTo: h(9), last: false }],
   ['to stop before resolved', [binding(0, 9), 3, h(5), h(7)], { kind: 'window', upTo: h(7), last: true }],
   ['to stop at resolved', [binding(0, 9), 3, h(5), h(9)], { kind: 'window', upTo: h(9), last: true }],
+  ['where to stop is not known yet', [binding(0, 9), 3, h(5), 'unknown'], { kind: 'idle' }],
   ['at the stop', [binding(0, 9), 3, h(7), h(7)], { kind: 'stopped' }],
   ['beyond the stop', [binding(0, 9), 3, h(8), h(7)], { kind: 'stopped' }],
 ];

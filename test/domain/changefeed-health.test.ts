@@ -39,7 +39,7 @@ const of = (job: Partial<JobFacts>, more: Partial<HealthInput> = {}): HealthInpu
 type Row = readonly [JobStatus | null, HealthInput['wanted'], ChangefeedIncident | null, HealthAction];
 const TABLE: readonly Row[] = [
   [null, 'running', 'Changefeed.JobGone', 'recreate'],
-  [null, 'paused', 'Changefeed.JobGone', 'recreate'],
+  [null, 'paused', null, 'none'],
   [null, 'gone', null, 'none'],
   ['pending', 'running', null, 'none'],
   ['pending', 'paused', null, 'pause'],

@@ -121,3 +121,35 @@ test('the target is set back by one window under a live applier: what it lost co
   await at.arrived(run);
   await at.finish(run);
 });
+
+test('killed while paused: the next attempt rests too and is watched, and a resume goes on', async () => {
+  const run = await at.beginWithRows('rests');
+  const { stream } = await run.status();
+  assert.match(await run.ask('pause'), /^pausing/);
+  const isPaused = async (): Promise<boolean> =>
+    (await at.source.query(`SELECT FROM [SHOW CHANGEFEED JOB ${stream?.jobId}] WHERE status = 'paused'`)).rowCount ===
+    1;
+  await until('the job rests', isPaused, PATIENCE);
+  await at.killWorker();
+  await at.insert(run, 3);
+  await at.startWorker();
+  await until(
+    'the next attempt is watched',
+    async () => {
+      const now = (await run.status()).stream;
+      return (
+        now !== null && now.attempts > (stream?.attempts ?? 0) && now.reached === true && now.jobStatus === 'paused'
+      );
+    },
+    PATIENCE,
+  );
+  assert.ok(await isPaused());
+  assert.equal(await at.rowsOnTarget('t_rests'), 2);
+  await run.signal('resume');
+  await at.arrived(run);
+  assert.deepEqual(
+    (await run.status()).incidents.filter(({ endedAt, type }) => endedAt === null && type !== 'Host.Lost'),
+    [],
+  );
+  await at.finish(run);
+});

@@ -6,6 +6,7 @@ import proto from '@temporalio/proto';
 import { INCARNATION_PARAMETER, STREAM_PARAMETER } from '../../src/domain/sink-parameters.js';
 import { httpsRequest } from '../support/https-client.js';
 import type { Run } from '../support/run.js';
+import type { Incident } from '../../src/domain/incident.js';
 import { until } from '../support/until.js';
 import { openScene, PATIENCE, type Scene } from './scene.js';
 
@@ -18,7 +19,7 @@ after(() => at.stop());
 /** Twice the heartbeat time-out: the server gives the attempt up as soon as it is back. */
 const OUTAGE_MS = 8_000;
 
-const isStageBusy = ({ type }: { readonly type: string }): boolean => type === 'Stage.Busy';
+const isOpenStageBusy = ({ type, endedAt }: Incident): boolean => type === 'Stage.Busy' && endedAt === null;
 
 /** What the receiver of the stack's own worker says of the stream to one whom it lets in. */
 async function asked(run: Run, incarnation: number): Promise<string> {
@@ -104,7 +105,7 @@ test('two workers on one stage folder: the second is refused until the first is 
   // Of another host, with a receiver of its own; the stage folder is the stack's, which every worker has.
   const second = await at.stack.startWorker({ host: `${at.stack.taskQueue}-second` });
   first.signal('SIGSTOP');
-  await until('the second is refused', async () => (await run.status()).incidents.find(isStageBusy), PATIENCE);
+  await until('the second is refused', async () => (await run.status()).incidents.find(isOpenStageBusy), PATIENCE);
   assert.equal((await at.checkpoint(run)).token, was.token, 'the first has the stage, and the token');
   await at.insert(run, 3);
 
@@ -113,6 +114,7 @@ test('two workers on one stage folder: the second is refused until the first is 
   const now = await at.checkpoint(run);
   assert.notEqual(now.token, was.token);
   assert.equal(now.stage, was.stage, 'with the very same stage');
+  await until('the incident ends', async () => !(await run.status()).incidents.some(isOpenStageBusy), PATIENCE);
   await at.finish(run);
   await second.stop();
   await at.startWorker();

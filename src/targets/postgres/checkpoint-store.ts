@@ -1,6 +1,6 @@
 import type { CheckpointStore } from '../target.js';
 import { createCheckpointRecords } from './checkpoint-records.js';
-import { connectPostgres, type PostgresConnection } from './client.js';
+import { closePostgres, connectPostgres, type PostgresConnection } from './client.js';
 import { claimTables } from './claims.js';
 import {
   dropCheckpointSchemaIfEmpty,
@@ -94,7 +94,7 @@ export async function openPostgresCheckpointStore(
         }),
       );
     },
-    close: () => client.end(),
+    close: () => closePostgres(client),
   };
 }
 

@@ -71,6 +71,21 @@ async function setUpSession(client: pg.Client, settings: Readonly<Record<string,
   await client.query(SET_UP_SESSION, [Object.keys(settings), Object.values(settings)]);
 }
 
+const CLOSE_MS = 2000;
+
+/** Ends the session; a connection that does not answer is cut. */
+export async function closePostgres(client: pg.Client): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const cut = new Promise<void>((resolve) => {
+    timer = setTimeout(() => {
+      client.connection.stream.destroy();
+      resolve();
+    }, CLOSE_MS);
+  });
+  await Promise.race([client.end().catch(() => undefined), cut]);
+  clearTimeout(timer);
+}
+
 /**
  * People paste the URL that works with psql. The driver reads `sslmode=require` as `verify-full` unless asked to read it as libpq
  * does: `require` encrypts (and checks the CA where `sslrootcert` is given), `verify-ca` checks the CA, `verify-full` the name as well.

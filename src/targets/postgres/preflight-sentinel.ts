@@ -32,7 +32,7 @@ export async function checkSentinel(
       ...(fits ? [] : [unfit(found.name, problems)]),
       ...(await tryStatements(client, found.name, role, [
         ['SELECT', `SELECT ${fits ? 'id' : '1'} FROM ${name} WHERE false`],
-        ['INSERT', `INSERT INTO ${name} ${fits ? `(id, written_at) VALUES ('', now())` : 'DEFAULT VALUES'}`],
+        ['INSERT', `INSERT INTO ${name} ${fits ? `(id, written_at) VALUES ('', 'epoch')` : 'DEFAULT VALUES'}`],
         ['DELETE', `DELETE FROM ${name}`],
       ])),
     ],

@@ -4,7 +4,7 @@ import { FenceLostError } from '../failures.js';
 import type { AppliedFigures, ApplySession, ApplySessionOptions, ApplyWindow } from '../target.js';
 import { createApplyTables } from './apply-tables.js';
 import { createCheckpointRow } from './checkpoint-row.js';
-import { connectPostgres } from './client.js';
+import { closePostgres, connectPostgres } from './client.js';
 import { endsSession, toTargetError } from './errors.js';
 import { writeSpan } from './span-writer.js';
 import { takeWithin } from './takeover.js';
@@ -108,7 +108,7 @@ function createApplySession(client: pg.Client, options: PostgresApplyOptions): A
       return window.mutations.length === 0 ? applyNothing(token, window) : applyRows(token, window);
     },
     readLocked: () => translated('reading the checkpoint', () => row.readLocked()),
-    close: () => closeClient(client),
+    close: () => closePostgres(client),
   };
 }
 
@@ -137,19 +137,4 @@ async function translated<T>(doing: string, work: () => Promise<T>): Promise<T> 
   } catch (error) {
     throw toTargetError(error, doing);
   }
-}
-
-const CLOSE_MS = 2000;
-
-/** Ends the session; a connection that does not answer is cut. */
-async function closeClient(client: pg.Client): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const cut = new Promise<void>((resolve) => {
-    timer = setTimeout(() => {
-      client.connection.stream.destroy();
-      resolve();
-    }, CLOSE_MS);
-  });
-  await Promise.race([client.end().catch(() => undefined), cut]);
-  clearTimeout(timer);
 }

@@ -1,8 +1,6 @@
 import { CancellationScope, upsertMemo } from '@temporalio/workflow';
 import type { Ending } from '../../domain/status.js';
-import { undoActivities } from '../activity-proxies.js';
-import { reasonOf } from '../compensation.js';
-import { placeOf, type Runbook } from '../runbook.js';
+import type { Runbook } from '../runbook.js';
 
 /** Undoes every phase done so far, last first. The applied rows stay where they are. */
 export async function endRolledBack(runbook: Runbook): Promise<Ending> {
@@ -20,9 +18,16 @@ async function takeDown(runbook: Runbook, outcome: Ending['outcome'], why: strin
     const cursor = desk.status.applicationMayWriteSince;
     const phase = desk.status.phase;
     desk.enter('rollback');
-    const applied = cursor === null ? null : await readApplied(runbook);
     const { done, remains } = await undo.undoAll();
-    const ending = describe({ outcome, why: `${why} in phase ${phase}`, cursor, applied, done, remains });
+    const ending = describe({
+      outcome,
+      why: `${why} in phase ${phase}`,
+      cursor,
+      applied: runbook.appliedAtEnd,
+      reported: desk.status.stream?.applied ?? null,
+      done,
+      remains,
+    });
     desk.enter('ended');
     desk.update({ ending });
     upsertMemo({ ending });
@@ -30,35 +35,34 @@ async function takeDown(runbook: Runbook, outcome: Ending['outcome'], why: strin
   });
 }
 
-/** What is applied, as far as it can be known: the target may be down. */
-async function readApplied(runbook: Runbook): Promise<string | null> {
-  try {
-    return (await undoActivities('read the checkpoint').readCheckpoint({ place: placeOf(runbook) })).applied;
-  } catch (error) {
-    runbook.desk.update({ waitingFor: `the target does not answer (${reasonOf(error)}); undoing what can be undone` });
-    return runbook.desk.status.stream?.applied ?? null;
-  }
-}
-
 function describe(facts: {
   outcome: Ending['outcome'];
   why: string;
   cursor: string | null;
+  /** C at the very end; null: the target could not say. */
   applied: string | null;
+  /** C as the stream last said it; what was applied since is not known. */
+  reported: string | null;
   done: readonly string[];
   remains: readonly string[];
 }): Ending {
-  const { outcome, why, cursor, applied, done, remains } = facts;
+  const { outcome, why, cursor, applied, reported, done, remains } = facts;
   const nothingApplied = cursor === null || applied === cursor;
+  const upTo =
+    applied !== null
+      ? `: every change up to ${applied} and none after`
+      : reported !== null
+        ? `: at least every change up to ${reported}`
+        : '';
   return {
     outcome,
     summary: nothingApplied
       ? `${why}. No row was written to the old database, ${remains.length === 0 ? 'and no changefeed job of this run is left' : 'and something remains for a person'}.`
-      : `${why}. The old database keeps the rows applied so far${applied ? `: every change up to ${applied} and none after` : ''}. ${remains.length === 0 ? 'No changefeed job of this run is left.' : 'Something remains for a person.'}`,
+      : `${why}. The old database keeps the rows applied so far${upTo}. ${remains.length === 0 ? 'No changefeed job of this run is left.' : 'Something remains for a person.'}`,
     mayApplicationWriteToOldDatabase: nothingApplied
       ? 'Only as it could before this run: nothing of it was changed, and it lacks what was written to CockroachDB since.'
       : 'No: it lacks what was written to CockroachDB since, and is no longer kept in step. Start a new run to go back.',
-    asOf: applied,
+    asOf: applied ?? reported,
     rowsCompared: null,
     done,
     remains,

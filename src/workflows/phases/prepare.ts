@@ -20,7 +20,9 @@ export async function prepare(runbook: Runbook, facts: Facts): Promise<void> {
     'removing our tables from the target',
     `drop what run ${run} has in schema ${input.checkpointSchema}`,
     async () => {
-      return undoActivities('remove our rows and tables from the target').removeRun({ place });
+      const removed = await undoActivities('remove our rows and tables from the target').removeRun({ place });
+      runbook.appliedAtEnd = removed.applied;
+      return removed.said;
     },
   );
   const remembered = await step(runbook, () =>

@@ -127,7 +127,7 @@ export const TAKEOVER_MUTATIONS = [
     [
       '32',
       'at its stop the target goes on',
-      'return stop !== null && stop <= at;',
+      `return stop !== null && stop !== 'unknown' && stop <= at;`,
       'return false;',
       'at its stop the target rests exactly there, while what the source has after it is taken and counted (protocol rule 32)',
     ],

@@ -85,7 +85,7 @@ export const CHANGEFEED_RULES: readonly Rule[] = [
       'History is protected at the checkpoint, the new protection before the old is dropped; where it cannot be, a short TTL blocks, and a checkpoint older than half of it is an incident.',
     kept: [
       at('src/cockroach/protection.ts', 'const made = await protectHistory(cockroach, next);'),
-      at('src/workflows/serve.ts', 'async function rollProtection('),
+      at('src/workflows/stream.ts', 'await whileHistoryIsKept(keeping(state), () => attemptAgainAndAgain(state));'),
       at('src/cockroach/preflight-history.ts', 'const short = facts.canProtect'),
       at('src/domain/only-copy.ts', 'lagMs * 2 > history.ttlMs'),
     ],
