@@ -13,7 +13,8 @@ const UNWANTED =
   '"no changefeed is wanted" is recorded before the first is cancelled; who comes late creates none (protocol rule 6)';
 const WHOLE = 'a whole run: paused, resumed, finished through its gate, in words';
 const DIFFER = 'rows that differ, and writes that go on, keep the run replicating';
-const COMPARE = "const compared = await step(runbook, () =>\n    longActivities('compare every row of both sides at T', input)";
+const COMPARE =
+  "const compared = await step(runbook, () =>\n    longActivities('compare every row of both sides at T', input)";
 
 /** Mutations of the workflows and their activities, which whole runs see. */
 export const RUNBOOK_MUTATIONS = [
