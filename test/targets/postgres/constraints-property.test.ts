@@ -1,0 +1,156 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { seededRandom } from '../../../demo/simulator/feeds/faults.js';
+import { startPostgres, type Postgres } from '../../support/postgres.js';
+import { createSource, type Source, type State } from './constraints/source.js';
+import { createTarget, type Target, type TargetKind } from './constraints/targets.js';
+import { randomTransaction, type Transaction } from './constraints/transactions.js';
+
+const SEED = Number(process.env.FAILBACK_SEED ?? 1);
+/** Transactions that the source takes. */
+const TRANSACTIONS = Number(process.env.FAILBACK_TRANSACTIONS ?? 2000);
+const LONGEST_WINDOW = 40;
+
+let postgres: Postgres;
+before(async () => {
+  postgres = await startPostgres({ settings: { fsync: 'off' } });
+});
+after(() => postgres.stop());
+
+const KINDS: readonly TargetKind[] = [
+  { checking: 'immediate', enforcementOff: false },
+  { checking: 'mixed', enforcementOff: false },
+  { checking: 'deferrable', enforcementOff: false },
+  { checking: 'immediate', enforcementOff: true },
+  { checking: 'mixed', enforcementOff: true },
+];
+
+test(`random transactions under every constraint: the target is the source at the end of each window (FAILBACK_SEED=${SEED})`, async (t) => {
+  const source = await createSource(await database('source'));
+  t.after(() => source.close());
+  const targets = await Promise.all(KINDS.map((kind) => createTarget(t, postgres, kind)));
+  const random = seededRandom(SEED);
+  let taken = 0;
+  let inSourceOrder = 0;
+  let changes = 0;
+  let was: State = [];
+  for (let window = 1; taken < TRANSACTIONS; window++) {
+    const length = 1 + Math.floor(random() ** 2 * LONGEST_WINDOW);
+    const drawn = Array.from({ length }, () => randomTransaction(random));
+    const { mutations, accepted } = await runAll(source, drawn, taken);
+    const is = await source.state();
+    const dice = random();
+    for (const target of targets) {
+      const found = await outcome(target, dice, taken, taken + accepted.length, mutations, is);
+      if (found.failure !== null) {
+        const least = await shrink(source, target, dice, was, accepted);
+        assert.fail(story(target, window, was, least, found.failure));
+      }
+      if (found.inSourceOrder) inSourceOrder++;
+    }
+    taken += accepted.length;
+    changes += mutations.length;
+    was = is;
+  }
+  t.diagnostic(`${taken} transactions, ${changes} changes, ${inSourceOrder} windows in the source's order`);
+});
+
+async function database(name: string): Promise<string> {
+  const { default: pg } = await import('pg');
+  const client = new pg.Client({ connectionString: postgres.url() });
+  await client.connect();
+  await client.query(`CREATE DATABASE ${name}`);
+  await client.end();
+  return postgres.url(name);
+}
+
+interface Ran {
+  readonly accepted: readonly Transaction[];
+  readonly mutations: Awaited<ReturnType<Source['run']>> & object;
+}
+
+/** Runs transactions one after the other; those that the source takes get the timestamps after `n`. */
+async function runAll(source: Source, transactions: readonly Transaction[], n: number): Promise<Ran> {
+  const accepted: Transaction[] = [];
+  const mutations: Ran['mutations'][number][] = [];
+  for (const transaction of transactions) {
+    const changes = await source.run(transaction, n + accepted.length + 1);
+    if (changes === null || changes.length === 0) continue;
+    accepted.push(transaction);
+    mutations.push(...changes);
+  }
+  return { accepted, mutations };
+}
+
+interface Outcome {
+  readonly failure: string | null;
+  readonly inSourceOrder: boolean;
+}
+
+async function outcome(
+  target: Target,
+  dice: number,
+  from: number,
+  to: number,
+  mutations: Ran['mutations'],
+  wanted: State,
+): Promise<Outcome> {
+  if (from === to) return { failure: null, inSourceOrder: false };
+  try {
+    const { inSourceOrder } = await target.apply(seededRandom(dice * 2 ** 32), from, to, mutations);
+    const found = await target.state();
+    const failure = difference(wanted, found);
+    return { failure, inSourceOrder };
+  } catch (error) {
+    return { failure: String(error), inSourceOrder: false };
+  }
+}
+
+function difference(wanted: State, found: State): string | null {
+  const lines = (state: State): Set<string> => new Set(state.map(({ name, row }) => `${name} ${row}`));
+  const [source, target] = [lines(wanted), lines(found)];
+  const missing = [...source].filter((line) => !target.has(line)).map((line) => `- ${line}`);
+  const wrong = [...target].filter((line) => !source.has(line)).map((line) => `+ ${line}`);
+  return missing.length + wrong.length === 0 ? null : ['source -, target +', ...missing, ...wrong].join('\n');
+}
+
+/** The fewest of the window's transactions with which it still fails, from the same rows on. */
+async function shrink(
+  source: Source,
+  target: Target,
+  dice: number,
+  was: State,
+  transactions: readonly Transaction[],
+): Promise<readonly Transaction[]> {
+  const fails = async (some: readonly Transaction[]): Promise<boolean> => {
+    await source.restore(was);
+    const { mutations, accepted } = await runAll(source, some, 0);
+    await target.restore(was, 0);
+    return (await outcome(target, dice, 0, accepted.length, mutations, await source.state())).failure !== null;
+  };
+  let least = transactions;
+  for (let i = 0; i < least.length; ) {
+    const fewer = least.filter((_, at) => at !== i);
+    if (await fails(fewer)) least = fewer;
+    else i++;
+  }
+  return least;
+}
+
+function story(
+  target: Target,
+  window: number,
+  was: State,
+  transactions: readonly Transaction[],
+  failure: string,
+): string {
+  return [
+    `window ${window} on the target with ${target.kind}: ${failure}`,
+    'From these rows:',
+    ...was.map(({ name, row }) => `  ${name} ${row}`),
+    'it fails with these transactions:',
+    ...transactions.map((statements) => `  BEGIN; ${statements.join(';\n    ')}; COMMIT`),
+    `Replay: FAILBACK_SEED=${SEED} FAILBACK_TRANSACTIONS=${TRANSACTIONS} npm test -- constraints-property`,
+  ].join('\n');
+}
+

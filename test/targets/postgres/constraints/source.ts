@@ -1,0 +1,105 @@
+import pg from 'pg';
+import type { ApplyMutation } from '../../../../src/targets/target.js';
+import { remove, upsert } from '../apply-fixture.js';
+import { constrainedSchema, STATE, TABLES } from './schema.js';
+import type { Transaction } from './transactions.js';
+
+/**
+ * The source: a real PostgreSQL with the same constraints, each checked as late as it can be, so that it takes every transaction that leads
+ * from one valid state to another. Keeps which keys a transaction has touched, as a changefeed does: cascades included, and rows too
+ * that are written without a difference.
+ */
+export interface Source {
+  /** Runs a transaction as that of timestamp `n`; null when the source refuses it. */
+  run(transaction: Transaction, n: number): Promise<readonly ApplyMutation[] | null>;
+  state(): Promise<State>;
+  restore(state: State): Promise<void>;
+  close(): Promise<void>;
+}
+
+const NAMES = TABLES.map((text, number) => {
+  const [name = '', keys = 'id'] = text.split(':');
+  return { name, number, keys: keys.split(',') };
+});
+
+const TOUCHED = `
+  CREATE TABLE touched (name text, key jsonb, PRIMARY KEY (name, key));
+  CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+      IF TG_OP <> 'INSERT' THEN
+        INSERT INTO touched SELECT TG_TABLE_NAME, (SELECT jsonb_agg(to_jsonb(OLD) -> k ORDER BY place) FROM unnest(TG_ARGV) WITH ORDINALITY AS key(k, place))
+        ON CONFLICT DO NOTHING;
+      END IF;
+      IF TG_OP <> 'DELETE' THEN
+        INSERT INTO touched SELECT TG_TABLE_NAME, (SELECT jsonb_agg(to_jsonb(NEW) -> k ORDER BY place) FROM unnest(TG_ARGV) WITH ORDINALITY AS key(k, place))
+        ON CONFLICT DO NOTHING;
+      END IF;
+      RETURN NULL;
+    END $$;
+  ${NAMES.map(
+    ({ name, keys }) =>
+      `CREATE TRIGGER touch AFTER INSERT OR UPDATE OR DELETE ON ${name} FOR EACH ROW EXECUTE FUNCTION touch(${keys.join(', ')})`,
+  ).join('; ')}`;
+
+/** What the transaction has left of each key that it touched. */
+const CHANGES = NAMES.map(
+  ({ name, number, keys }) =>
+    `SELECT ${number} AS "table", key::text AS key, row_to_json(t)::text AS after
+     FROM touched LEFT JOIN ${name} AS t ON jsonb_build_array(${keys.map((key) => `t.${key}`).join(', ')}) = touched.key WHERE touched.name = '${name}'`,
+).join(' UNION ALL ');
+
+interface Change {
+  readonly table: number;
+  readonly key: string;
+  readonly after: string | null;
+}
+
+export async function createSource(connectionString: string): Promise<Source> {
+  const client = new pg.Client({ connectionString });
+  await client.connect();
+  await client.query(`${constrainedSchema('late')}; ${TOUCHED}`);
+  return {
+    async run(transaction, n) {
+      try {
+        const results = await client.query<Change>(
+          ['BEGIN', ...transaction, 'COMMIT', CHANGES, 'DELETE FROM touched'].join(';\n'),
+        );
+        // One result a statement, which the driver's types do not know.
+        const { rows } = (results as unknown as pg.QueryResult<Change>[]).at(-2) ?? { rows: [] };
+        return rows.map(({ table, key, after }) =>
+          after === null ? remove(n, table, keyText(key)) : upsert(n, table, keyText(key), after),
+        );
+      } catch (error) {
+        if (!(error instanceof pg.DatabaseError && error.code?.startsWith('23'))) throw error;
+        await client.query('ROLLBACK');
+        return null;
+      }
+    },
+    state: () => readState(client),
+    restore: (state) => restoreState(client, state),
+    close: () => client.end(),
+  };
+}
+
+/** As the stage hands it out: a decimal without trailing zeros. */
+function keyText(jsonb: string): string {
+  return jsonb.replace(/(\.\d*?)0+(?=[,\]])/, '$1');
+}
+
+/** Every row of every table, in order. */
+export type State = readonly { readonly name: string; readonly row: string }[];
+
+export async function readState(client: pg.Client): Promise<State> {
+  return (await client.query<State[number]>(STATE)).rows;
+}
+
+/** Makes the tables hold these rows and no others. */
+export async function restoreState(client: pg.Client, state: State): Promise<void> {
+  const tables = NAMES.map(({ name }) => name);
+  await client.query(`BEGIN; SET LOCAL session_replication_role = 'replica'; TRUNCATE ${tables.join(', ')}`);
+  for (const table of tables) {
+    const rows = state.filter(({ name }) => name === table).map(({ row }) => row);
+    await client.query(`INSERT INTO ${table} SELECT (row::public.${table}).* FROM unnest($1::text[]) AS row`, [rows]);
+  }
+  await client.query('COMMIT');
+}
