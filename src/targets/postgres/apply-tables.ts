@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import type { ColumnSet } from '../../domain/mutation.js';
-import { formatTableName, type StreamPlan } from '../../domain/table.js';
+import { formatTableName, type StreamPlan, type TableName } from '../../domain/table.js';
 import { SchemaMismatchError } from '../failures.js';
 import { readApplyShape } from './apply-shape.js';
 import { matchName, quoteTable } from './names.js';
@@ -13,11 +13,15 @@ export interface ApplyTables {
    * Call inside a transaction. @throws SchemaMismatchError when there is no such table
    */
   at(table: number, columns: ColumnSet): Promise<ApplyTable>;
+  /** The number of a table of the target; null when the stream has no such table. */
+  numberOf(name: TableName): number | null;
 }
 
 export function createApplyTables(client: pg.Client, plan: StreamPlan): ApplyTables {
   const known = new Map<number, ApplyTable>();
+  const numbers = new Map(plan.map(({ target }, number) => [formatTableName(target), number]));
   return {
+    numberOf: (name) => numbers.get(formatTableName(name)) ?? null,
     async at(table, columns) {
       const found = known.get(table);
       if (found !== undefined && hasColumns(found, columns)) return found;

@@ -2,13 +2,15 @@ import type pg from 'pg';
 import { formatTableName, type StreamPlan } from '../../domain/table.js';
 import { findRefused } from '../bad-row-search.js';
 import { collapseMutations, splitByTime } from '../collapse.js';
-import { BadRowError } from '../failures.js';
+import { BadRowError, TargetRefusedError } from '../failures.js';
 import type { AppliedFigures, ApplyMutation } from '../target.js';
+import type { Reference } from './apply-shape.js';
 import type { ApplyTables } from './apply-tables.js';
 import { planBatches } from './batch.js';
 import { classifyPostgresError, PostgresError } from './errors.js';
-import { coversTable } from './sql.js';
-import { runBatch, runTogether } from './statements.js';
+import { findContested, type KeySets, liftAlone, liftWithReferencing, ROWS_TOGETHER } from './lift.js';
+import { runApart, runBatch, runTogether } from './statements.js';
+import { findWays } from './ways.js';
 
 export interface SpanWriterOptions {
   readonly client: pg.Client;
@@ -22,8 +24,8 @@ export interface SpanWriterOptions {
 
 /**
  * Writes changes in time order inside the caller's transaction. A span is written as a set: the last change of each key, in few
- * statements. When the database objects (a unique value handed from row to row, a cycle of references, a row it will never take), the set is
- * undone and each half of the span's time written after the other, down to single timestamps: every part then ends in a state in which the
+ * statements. When the database objects to every way of writing the set (to a row that it will never take), the set is undone and
+ * each half of the span's time written after the other, down to single timestamps: every part then ends in a state in which the
  * source was, which its constraints have allowed.
  * @throws BadRowError for the first row that is refused even so; any other error of the driver as it is
  */
@@ -32,11 +34,11 @@ export async function writeSpan(
   mutations: readonly ApplyMutation[],
 ): Promise<AppliedFigures> {
   const collapsed = collapseMutations(mutations);
-  const refusal = await attempt(options, () => writeSet(options, collapsed));
-  if (refusal === null) return count(collapsed);
   const halves = splitByTime(mutations);
+  const outcome = await writeSet(options, collapsed, halves === null ? Infinity : MOST_LIFTED);
+  if (outcome === 'written') return count(collapsed);
   if (halves === null) {
-    await writeTimestamp(options, collapsed);
+    await searchTimestamp(options, collapsed, outcome);
     return { ...count(collapsed), inSourceOrder: true };
   }
   const first = await writeSpan(options, halves[0]);
@@ -48,22 +50,87 @@ export async function writeSpan(
   };
 }
 
+/** Beyond so many rows to be lifted with all that reference them, half of the time is tried: the values may pass one after the other. */
+const MOST_LIFTED = 10_000;
+
 function count(mutations: readonly ApplyMutation[]): AppliedFigures {
   const upserts = mutations.filter((mutation) => mutation.after !== null).length;
   return { upserts, deletes: mutations.length - upserts, inSourceOrder: false };
 }
+
+/** What became of a set: written, or undone because of an error that concerns its rows; `no way` where none was tried. */
+type Outcome = 'written' | PostgresError | 'no way';
+
+/**
+ * The set leads from one state of the source to another, both valid, so that there is a way to write it whatever the constraints. They are
+ * tried from the cheapest on, as long as the objection is one of order:
+ * 1. In batches; a small set in one statement, deletes before upserts.
+ * 2. In one statement, whatever the size: foreign keys are checked at its end, so that rings and re-pointed children need no order. Rows
+ *    whose unique values change are deleted in it and inserted again, where nothing happens to the rows that reference them.
+ * 3. In two statements: first all those rows are deleted with all that reference them, then all is inserted.
+ */
+async function writeSet(options: SpanWriterOptions, set: readonly ApplyMutation[], most: number): Promise<Outcome> {
+  const { client, tables, flushSize, enforcementOff } = options;
+  const referencesOf = async (table: number): Promise<readonly Reference[]> =>
+    enforcementOff ? [] : (await tables.at(table, [])).shape.referencedBy;
+  const ways = await findWays(tables, set, referencesOf);
+  const batches = planBatches(set, flushSize);
+  const small = ways.together && set.length <= flushSize;
+  let outcome: Outcome = 'no way';
+  if (small) {
+    outcome = await attempt(options, () => runTogether(client, tables, batches));
+  } else if (ways.inBatches) {
+    outcome = await attempt(options, async () => {
+      for (const batch of batches) await runBatch(client, tables, batch);
+    });
+  }
+  if (!mayBeOrder(outcome)) return outcome;
+
+  const all = planBatches(set, ROWS_TOGETHER);
+  const lifting = { client, tables, referencesOf };
+  let contested: KeySets = new Map();
+  const found = await attempt(options, async () => {
+    contested = await findContested(lifting, set);
+  });
+  if (found !== 'written') return found;
+  if (ways.mayReplace(contested.keys()) && !(small && contested.size === 0)) {
+    outcome = await attempt(options, async () =>
+      runTogether(client, tables, all, await liftAlone(lifting, set, contested)),
+    );
+    if (!mayBeOrder(outcome)) return outcome;
+  }
+  if (enforcementOff) return outcome;
+  const lifted = await liftWithReferencing(lifting, set, contested, most);
+  return lifted === null ? outcome : attempt(options, () => runApart(client, tables, all, lifted));
+}
+
+/** True for objections to what other rows hold at the moment, or do not hold yet: of foreign keys, unique and exclusion constraints. */
+function mayBeOrder(outcome: Outcome): boolean {
+  if (outcome === 'written') return false;
+  return outcome === 'no way' || ORDER_CODES.has(outcome.code);
+}
+
+const ORDER_CODES: ReadonlySet<string> = new Set([
+  '23001', // RESTRICT
+  '23503', // foreign key
+  '23505', // unique
+  '23P01', // exclusion
+]);
 
 /**
  * Runs `work` under a savepoint and checks deferred constraints at its end, so that an objection falls on the part that caused it.
  * Returns the row error with which the part was undone. Any other error ends the transaction: after it there may be no live savepoint
  * to go back to (protocol rule 21).
  */
-async function attempt({ client }: SpanWriterOptions, work: () => Promise<void>): Promise<PostgresError | null> {
+async function attempt(
+  { client }: SpanWriterOptions,
+  work: () => Promise<void>,
+): Promise<Exclude<Outcome, 'no way'>> {
   await client.query('SAVEPOINT part');
   try {
     await work();
     await client.query('SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED; RELEASE SAVEPOINT part');
-    return null;
+    return 'written';
   } catch (error) {
     if (classifyPostgresError(error) !== 'row') throw error;
     await client.query('ROLLBACK TO SAVEPOINT part; RELEASE SAVEPOINT part');
@@ -71,24 +138,29 @@ async function attempt({ client }: SpanWriterOptions, work: () => Promise<void>)
   }
 }
 
-/** A small set is one statement (one round trip); a large one a statement for each batch. */
-async function writeSet(
-  { client, tables, flushSize }: SpanWriterOptions,
-  set: readonly ApplyMutation[],
+/**
+ * Names the row that is refused among the changes of one timestamp, one for each key. A part of them may be refused only because the rest is
+ * missing, so a refusal counts when it is the one that the whole met with; if there is none, any counts.
+ */
+async function searchTimestamp(
+  options: SpanWriterOptions,
+  changes: readonly ApplyMutation[],
+  whole: Exclude<Outcome, 'written'>,
 ): Promise<void> {
-  const batches = planBatches(set, flushSize);
-  if (set.length <= flushSize) return runTogether(client, tables, batches);
-  for (const batch of batches) await runBatch(client, tables, batch);
-}
-
-/** The changes of one timestamp, one for each key, after they were refused as a set. */
-async function writeTimestamp(options: SpanWriterOptions, changes: readonly ApplyMutation[]): Promise<void> {
-  const found = await findRefused(inBatchOrder(options, changes), (part) => writeWhole(options, part));
+  if (whole === 'no way') throw noWay(options, changes);
+  const rows = planBatches(changes, ROWS_TOGETHER).flatMap((batch) => batch.rows);
+  const take = async (part: readonly ApplyMutation[]): Promise<PostgresError | null> => {
+    const outcome = await writeSet(options, part, Infinity);
+    if (outcome === 'no way') throw noWay(options, part);
+    return outcome === 'written' ? null : outcome;
+  };
+  const isSame = ({ code, constraint }: PostgresError): boolean =>
+    code === whole.code && constraint === whole.constraint;
+  const found = (await findRefused(rows, take, isSame)) ?? (await findRefused(rows, take, () => true));
   if (found === null) return;
   const { item, refusal } = found;
-  const table = options.plan[item.table]?.target;
   throw new BadRowError(
-    table === undefined ? `table ${item.table}` : formatTableName(table),
+    nameOf(options, item),
     Buffer.from(item.key).toString('utf8').slice(0, SHOWN_KEY_LENGTH),
     refusal.code,
     refusal.message,
@@ -98,39 +170,18 @@ async function writeTimestamp(options: SpanWriterOptions, changes: readonly Appl
 
 const SHOWN_KEY_LENGTH = 500;
 
-function inBatchOrder({ flushSize }: SpanWriterOptions, changes: readonly ApplyMutation[]): readonly ApplyMutation[] {
-  return planBatches(changes, flushSize).flatMap((batch) => batch.rows);
+function nameOf({ plan }: SpanWriterOptions, { table }: ApplyMutation): string {
+  const planned = plan[table]?.target;
+  return planned === undefined ? `table ${table}` : formatTableName(planned);
 }
 
-/**
- * All in one statement, whatever its size: deletes before upserts, and foreign keys are checked at its end, so that cycles and re-pointed
- * children need no order. If unique values are swapped between rows, those rows are deleted and inserted again, where that takes nothing else along.
- */
-async function writeWhole(options: SpanWriterOptions, part: readonly ApplyMutation[]): Promise<PostgresError | null> {
-  const { client, tables, flushSize } = options;
-  const batches = planBatches(part, flushSize);
-  const refusal = await attempt(options, () => runTogether(client, tables, batches));
-  if (refusal?.code !== UNIQUE_VIOLATION) return refusal;
-  const replaced = await replaceableTables(options, part);
-  if (replaced.size === 0) return refusal;
-  return attempt(options, () => runTogether(client, tables, batches, replaced));
-}
-
-const UNIQUE_VIOLATION = '23505';
-
-/** Tables whose rows may be deleted and inserted again: no column would lose its value, and no other row goes with the deleted one. */
-async function replaceableTables(
-  { tables, enforcementOff }: SpanWriterOptions,
-  part: readonly ApplyMutation[],
-): Promise<ReadonlySet<number>> {
-  const refused = new Set<number>();
-  const upserted = new Set<number>();
-  for (const { table: number, after, columns } of part) {
-    if (after === null || refused.has(number)) continue;
-    upserted.add(number);
-    const table = await tables.at(number, columns ?? []);
-    const cascades = table.shape.deleteCascades && !enforcementOff;
-    if (cascades || !coversTable(table, columns ?? [])) refused.add(number);
-  }
-  return new Set([...upserted].filter((number) => !refused.has(number)));
+function noWay(options: SpanWriterOptions, changes: readonly ApplyMutation[]): TargetRefusedError {
+  const names = [...new Set(changes.map((change) => nameOf(options, change)))].join(', ');
+  return new TargetRefusedError(
+    'no-order',
+    `PostgreSQL cannot take one transaction of ${names}: a foreign key acts on rows by a value that is not the primary key, and a table ` +
+      'outside the stream references these rows too. Add that table to the stream, or let the role switch enforcement off ' +
+      '(GRANT SET ON PARAMETER session_replication_role)',
+    { cause: null },
+  );
 }

@@ -46,7 +46,7 @@ export function upsertSql(table: ApplyTable, columns: ColumnSet, document: strin
     'OVERRIDING SYSTEM VALUE',
     `SELECT ${written.map(({ source, column }) => rowValue(column.type, `record.${source}`)).join(', ')}`,
     `FROM json_to_recordset(${document}) AS record(${written.map(({ source, column }) => `${source} ${recordType(column.type)}`).join(', ')})`,
-    ...(after.length > 0 ? [`WHERE ${after.map((cte) => `(SELECT count(*) FROM ${cte}) >= 0`).join(' AND ')}`] : []),
+    afterSql(after),
     `ON CONFLICT (${table.key.map((column) => escapeIdentifier(column.name)).join(', ')})`,
     updated.length === 0
       ? 'DO NOTHING'
@@ -56,19 +56,42 @@ export function upsertSql(table: ApplyTable, columns: ColumnSet, document: strin
 
 /** DELETE by keys; `document` is SQL of a JSON array of keys, each a JSON array. */
 export function deleteSql(table: ApplyTable, document: string): string {
-  const keys = table.key.map((column, i) => `${keyValue(column.type, `(item.key ->> ${i})`)} AS k${i}`);
-  const matches = table.key.map((column, i) => `target.${escapeIdentifier(column.name)} = gone.k${i}`);
-  return [
-    `DELETE FROM ${quoteTable(table.shape.name)} AS target`,
-    `USING (SELECT ${keys.join(', ')} FROM json_array_elements(${document}) AS item(key)) AS gone`,
-    `WHERE ${matches.join(' AND ')}`,
-  ].join(' ');
+  const { from, on } = keysSql(table, document);
+  return `DELETE FROM ${quoteTable(table.shape.name)} AS target USING ${from} WHERE ${on}`;
 }
 
-/** True when the column set gives every column that the target does not make itself: the row may be deleted and inserted again. */
-export function coversTable(table: ApplyTable, columns: ColumnSet): boolean {
+/** A FROM item of keys, and the condition under which `target` is the row of one. `gone.place` counts the keys from 1. */
+export function keysSql(table: ApplyTable, document: string): { readonly from: string; readonly on: string } {
+  const keys = table.key.map((column, i) => `${keyValue(column.type, `(item.key ->> ${i})`)} AS k${i}`);
+  const matches = table.key.map((column, i) => `target.${escapeIdentifier(column.name)} = gone.k${i}`);
+  return {
+    from: `(SELECT ${keys.join(', ')}, place FROM json_array_elements(${document}) WITH ORDINALITY AS item(key, place)) AS gone`,
+    on: matches.join(' AND '),
+  };
+}
+
+/** The rows of one exact column set as a FROM item `record`, and the target's columns with SQL of their values. */
+export function recordSql(
+  shape: ApplyShape,
+  columns: ColumnSet,
+  document: string,
+): { readonly from: string; readonly values: readonly { readonly column: ApplyColumn; readonly value: string }[] } {
+  const sent = columns.map((name) => ({ source: escapeIdentifier(name), column: findColumn(shape, name) }));
+  return {
+    from: `json_to_recordset(${document}) AS record(${sent.map(({ source, column }) => `${source} ${recordType(column.type)}`).join(', ')})`,
+    values: sent.map(({ source, column }) => ({ column, value: rowValue(column.type, `record.${source}`) })),
+  };
+}
+
+/** Columns that the column set does not give and the target does not make itself. */
+export function unsentColumns(table: ApplyTable, columns: ColumnSet): readonly ApplyColumn[] {
   const given = new Set(columns.map((name) => findColumn(table.shape, name)));
-  return table.shape.columns.every((column) => column.generated || given.has(column));
+  return table.shape.columns.filter((column) => !column.generated && !given.has(column));
+}
+
+/** A WHERE that holds once all of these common table expressions have run. */
+export function afterSql(after: readonly string[]): string {
+  return after.length === 0 ? '' : `WHERE ${after.map((cte) => `(SELECT count(*) FROM ${cte}) >= 0`).join(' AND ')}`;
 }
 
 function findColumn(shape: ApplyShape, name: string): ApplyColumn {
