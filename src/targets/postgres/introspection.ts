@@ -139,7 +139,7 @@ type IndexRow = UniqueKey & OfTable & { readonly primary: boolean };
 /** $1 = table oids */
 const UNIQUE_INDEXES = `
   SELECT i.indrelid::text AS oid, ic.relname AS name, i.indisprimary AS "primary", NOT i.indimmediate AS deferrable,
-    i.indpred IS NOT NULL AS partial,
+    i.indpred IS NOT NULL AS partial, EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.indexrelid AND k.contype = 'u') AS "constraint",
     ARRAY(
       SELECT a.attname::text FROM unnest(i.indkey::int2[]) WITH ORDINALITY k(number, place)
       LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number
@@ -205,7 +205,7 @@ function toForeignKey(row: ForeignKeyRow): TargetForeignKey {
 
 interface FactsRow extends OfTable {
   readonly checks: readonly string[];
-  readonly exclusions: readonly string[];
+  readonly exclusions: TargetTable['exclusions'];
   readonly triggers: readonly { readonly name: string; readonly enabled: string }[];
   readonly rules: readonly string[];
   readonly notDurable: readonly string[];
@@ -223,7 +223,8 @@ const FACTS = `
   )
   SELECT r.oid::text AS oid,
     ARRAY(SELECT k.conname::text FROM pg_constraint k WHERE k.conrelid = r.oid AND k.contype = 'c' ORDER BY 1) AS checks,
-    ARRAY(SELECT k.conname::text FROM pg_constraint k WHERE k.conrelid = r.oid AND k.contype = 'x' ORDER BY 1) AS exclusions,
+    coalesce((SELECT jsonb_agg(jsonb_build_object('name', k.conname, 'deferrable', k.condeferrable) ORDER BY k.conname)
+      FROM pg_constraint k WHERE k.conrelid = r.oid AND k.contype = 'x'), '[]') AS exclusions,
     coalesce((SELECT jsonb_agg(DISTINCT jsonb_build_object('name', g.tgname, 'enabled', g.tgenabled))
       FROM pg_trigger g JOIN parts p ON p.part = g.tgrelid
       WHERE p.root = r.oid AND NOT g.tgisinternal AND g.tgenabled <> 'D'), '[]') AS triggers,

@@ -69,7 +69,7 @@ export async function liftWithReferencing(
   for (const [table, changes] of byTable(set.filter(({ after }) => after === null))) {
     for (const key of (await findStanding(options, table, changes)).keys()) add(frontier, table, key);
   }
-  for (let count = 0; frontier.size > 0; ) {
+  for (let count = 0; frontier.size > 0;) {
     const next: KeySets = new Map();
     for (const [table, keys] of frontier) {
       for (const key of keys) add(lifted, table, key);
@@ -92,11 +92,7 @@ export async function liftWithReferencing(
 }
 
 /** Whom the lifted keys belong to: to a delete, to an upsert, or to no change of the set. */
-async function describeLifted(
-  options: LiftOptions,
-  set: readonly ApplyMutation[],
-  lifted: KeySets,
-): Promise<Lifted> {
+async function describeLifted(options: LiftOptions, set: readonly ApplyMutation[], lifted: KeySets): Promise<Lifted> {
   const changesOf = byTable(set);
   const keys = new Map<number, readonly string[]>();
   const kept = new Map<number, readonly string[]>();
@@ -117,7 +113,10 @@ async function describeLifted(
       const change = partial.get(key);
       if (change !== undefined) was.set(change, row);
     }
-    kept.set(table, [...wholeRows].filter(([key]) => unchanged.has(key)).map(([, row]) => row));
+    kept.set(
+      table,
+      [...wholeRows].filter(([key]) => unchanged.has(key)).map(([, row]) => row),
+    );
   }
   return { keys, kept, was };
 }

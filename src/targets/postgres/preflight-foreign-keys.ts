@@ -99,7 +99,7 @@ function checkCycles(tables: readonly MappedTable[], enforcementOff: boolean): F
       object: cycle.join(', '),
       problem: harmless
         ? 'these tables reference each other in a ring, which the stream can check late'
-        : "these tables reference each other in a ring, so a window that fills it is applied in the source's order, more slowly",
+        : 'these tables reference each other in a ring, so a window that fills it may have to be written a second time, in one statement',
       found: keys.map((key) => `${formatTableName(key.table)} ${label(key)}`).join(', '),
       remedy: harmless
         ? action('Nothing to do.')

@@ -1,9 +1,9 @@
 import { escapeIdentifier } from 'pg';
 import { action, createFinding, onTarget, type Finding } from '../../domain/finding.js';
 import { formatTableName, type TableName } from '../../domain/table.js';
-import { sameNames, targetNames, type MappedTable } from './mapped-table.js';
+import type { MappedTable } from './mapped-table.js';
 import { quoteTable } from './names.js';
-import type { TargetTable, UniqueKey } from './table-shape.js';
+import type { TargetTable } from './table-shape.js';
 
 export function missingTable(name: TableName): Finding {
   return createFinding('blocking', 'table.missing', {
@@ -21,7 +21,7 @@ export interface ApplyingRole {
 }
 
 /** What a table itself may have that keeps rows from arriving, or changes them. */
-export function checkTable({ source, target }: MappedTable, session: ApplyingRole): Finding[] {
+export function checkTable({ target }: MappedTable, session: ApplyingRole): Finding[] {
   if (target.kind !== 'table' && target.kind !== 'partitioned table') return [notATable(target)];
   return [
     ...target.notDurable.map((name) => notDurable(target, name)),
@@ -29,8 +29,7 @@ export function checkTable({ source, target }: MappedTable, session: ApplyingRol
     ...target.rules.map((rule) => ruled(target, rule)),
     ...target.subscriptions.map((subscription) => subscribed(target, subscription)),
     ...target.triggers.flatMap((trigger) => checkTrigger(target, trigger, session.enforcementOff)),
-    ...target.uniqueKeys.map((key) => uniqueKey({ source, target }, key)),
-    ...[...target.checks, ...target.exclusions].map((name) => constrained(target, name)),
+    ...[...target.checks, ...target.exclusions.map(({ name }) => name)].map((name) => constrained(target, name)),
   ];
 }
 
@@ -106,20 +105,6 @@ function checkTrigger(
       remedy: onTarget(disable),
     }),
   ];
-}
-
-function uniqueKey({ source, target }: MappedTable, key: UniqueKey): Finding {
-  const columns = key.columns.flatMap((column) => (column === null ? [] : [column]));
-  const plain = !key.partial && columns.length === key.columns.length;
-  const onSource = plain && (source.uniqueKeys ?? []).some((names) => sameNames(targetNames(target, names), columns));
-  return createFinding(onSource ? 'note' : 'warning', 'key.unique', {
-    object: formatTableName(target.name),
-    problem: onSource
-      ? 'a unique key beside the primary key: a value handed from row to row is applied in the order of the source'
-      : 'the source has no such unique key, so a row may come that the target refuses, and the stream halts there',
-    found: `${key.name} (${key.columns.map((column) => column ?? 'an expression').join(', ')})${key.partial ? ' WHERE ...' : ''}`,
-    remedy: action(onSource ? 'Nothing to do.' : 'Create the same key on CockroachDB, or drop it on the target.'),
-  });
 }
 
 function constrained(target: TargetTable, name: string): Finding {

@@ -12,6 +12,7 @@ import { checkPrivileges, mayUseReplicationRole, replicationRoleRefused } from '
 import { checkSentinel } from './preflight-sentinel.js';
 import { checkServer } from './preflight-server.js';
 import { checkTable, missingTable } from './preflight-tables.js';
+import { checkDeferrableKeys, checkUniqueKeys } from './preflight-unique-keys.js';
 import type { TargetTable } from './table-shape.js';
 
 /** What is to be replicated into this target. */
@@ -55,7 +56,9 @@ export async function preflightPostgres(client: pg.Client, plan: TargetPlan): Pr
     return found ? [{ source, target: found }] : [];
   });
   const allowed = plan.enforcementOffWanted && (await mayUseReplicationRole(client));
-  const obstacles = plan.enforcementOffWanted ? checkEnforcementMayBeOff(mapped) : [];
+  const obstacles = plan.enforcementOffWanted
+    ? [...checkEnforcementMayBeOff(mapped), ...checkDeferrableKeys(mapped)]
+    : [];
   const enforcementOff = allowed && obstacles.length === 0;
   const privileges: Finding[] = [];
   for (const table of mapped.filter(isTable)) privileges.push(...(await checkPrivileges(client, table, server.role)));
@@ -78,6 +81,7 @@ export async function preflightPostgres(client: pg.Client, plan: TargetPlan): Pr
       ...(plan.enforcementOffWanted && !allowed ? [replicationRoleRefused(server.role)] : []),
       ...obstacles,
       ...checkForeignKeys(mapped, enforcementOff),
+      ...checkUniqueKeys(mapped.filter(isTable), enforcementOff),
       ...(await checkCheckpoint(
         client,
         {

@@ -122,10 +122,7 @@ const ORDER_CODES: ReadonlySet<string> = new Set([
  * Returns the row error with which the part was undone. Any other error ends the transaction: after it there may be no live savepoint
  * to go back to (protocol rule 21).
  */
-async function attempt(
-  { client }: SpanWriterOptions,
-  work: () => Promise<void>,
-): Promise<Exclude<Outcome, 'no way'>> {
+async function attempt({ client }: SpanWriterOptions, work: () => Promise<void>): Promise<Exclude<Outcome, 'no way'>> {
   await client.query('SAVEPOINT part');
   try {
     await work();

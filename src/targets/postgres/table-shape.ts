@@ -29,6 +29,13 @@ export interface UniqueKey {
   readonly deferrable: boolean;
   /** Unique only among the rows of a WHERE. */
   readonly partial: boolean;
+  /** A constraint and not an index alone. */
+  readonly constraint: boolean;
+}
+
+export interface ExclusionConstraint {
+  readonly name: string;
+  readonly deferrable: boolean;
 }
 
 export interface TargetForeignKey extends ForeignKey {
@@ -55,8 +62,7 @@ export interface TargetTable {
   readonly uniqueKeys: readonly UniqueKey[];
   /** Names of check constraints. */
   readonly checks: readonly string[];
-  /** Names of exclusion constraints. */
-  readonly exclusions: readonly string[];
+  readonly exclusions: readonly ExclusionConstraint[];
   /** Foreign keys of this table. */
   readonly foreignKeysOut: readonly TargetForeignKey[];
   /** Foreign keys that reference this table. */

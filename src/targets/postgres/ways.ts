@@ -34,5 +34,9 @@ export async function findWays(
       if (child <= table) inBatches = false;
     }
   }
-  return { inBatches, together, mayReplace: (replaced) => together && ![...replaced].some((table) => acting.has(table)) };
+  return {
+    inBatches,
+    together,
+    mayReplace: (replaced) => together && ![...replaced].some((table) => acting.has(table)),
+  };
 }

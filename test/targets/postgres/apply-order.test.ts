@@ -247,28 +247,146 @@ test('a missing privilege is refused with its code, at once', async (t) => {
   });
 });
 
-test('unique values swapped where a foreign key would cascade: refused, and no child is lost', async (t) => {
-  const fixture = await createApplyFixture(t, postgres, FAMILY, ['parent', 'child']);
-  const swap = [parent(1, 1, 'two'), parent(1, 2, 'one')];
+/** Each is one transaction of the source that no order of its rows can repeat: what is in the way must be gone first. */
+interface HandOver {
+  readonly name: string;
+  readonly ddl: string;
+  readonly tables: readonly string[];
+  readonly changes: readonly ApplyMutation[];
+  readonly sql: string;
+  readonly rows: readonly (readonly (string | null)[])[];
+}
+
+const HAND_OVERS: readonly HandOver[] = [
+  {
+    name: 'unique values swapped where a foreign key would cascade: no child is lost',
+    ddl: FAMILY,
+    tables: ['parent', 'child'],
+    changes: [parent(1, 1, 'two'), parent(1, 2, 'one')],
+    sql: `SELECT name, (SELECT string_agg(c.nick, ' ' ORDER BY nick) FROM child AS c WHERE c.parent = p.id) FROM parent AS p ORDER BY id`,
+    rows: [
+      ['two', 'a b'],
+      ['one', 'c'],
+    ],
+  },
+  {
+    name: 'unique values swapped where the row has more columns than were sent: they keep their values',
+    ddl: `CREATE TABLE t (id int PRIMARY KEY, u int UNIQUE, only_here text DEFAULT 'new', double int GENERATED ALWAYS AS (u * 2) STORED);
+      INSERT INTO t VALUES (1, 1, 'a'), (2, 2, NULL)`,
+    tables: ['t'],
+    changes: [
+      upsert(1, 0, '[1]', '{"id": 1, "u": 2}'),
+      upsert(1, 0, '[2]', '{"id": 2, "u": 3}'),
+      upsert(1, 0, '[3]', '{"id": 3, "u": 1}'),
+    ],
+    sql: 'SELECT id::text, u::text, only_here, double::text FROM t ORDER BY id',
+    rows: [
+      ['1', '2', 'a', '4'],
+      ['2', '3', null, '6'],
+      ['3', '1', 'new', '2'],
+    ],
+  },
+  {
+    name: 'unique values swapped where RESTRICT, SET NULL and columns of their own hold on to the rows',
+    ddl: `CREATE TABLE p (id int PRIMARY KEY, u int UNIQUE);
+      CREATE TABLE c (id int PRIMARY KEY, p int REFERENCES p ON DELETE RESTRICT, q int NOT NULL REFERENCES p ON DELETE SET NULL,
+        here float8, words text[], at timestamptz);
+      CREATE TABLE d (id int PRIMARY KEY, c int REFERENCES c);
+      INSERT INTO p VALUES (1, 1), (2, 2); INSERT INTO d VALUES (5);
+      INSERT INTO c VALUES (7, 1, 2, 0.1, '{"a,b",NULL,""}', 'infinity'); INSERT INTO d VALUES (8, 7)`,
+    tables: ['p', 'c', 'd'],
+    changes: [upsert(1, 0, '[1]', '{"id": 1, "u": 2}'), upsert(1, 0, '[2]', '{"id": 2, "u": 1}')],
+    sql: `SELECT (SELECT string_agg(p::text, ' ' ORDER BY id) FROM p), (SELECT string_agg(c::text, ' ') FROM c), (SELECT string_agg(d::text, ' ' ORDER BY id) FROM d)`,
+    rows: [['(1,2) (2,1)', `(7,1,2,0.1,"{""a,b"",NULL,""""}",infinity)`, '(5,) (8,7)']],
+  },
+  {
+    name: 'an exclusion constraint, an expression and a WHERE whose values change hands',
+    ddl: `CREATE TABLE booking (id int PRIMARY KEY, lo int, hi int, EXCLUDE USING gist (int4range(lo, hi) WITH &&));
+      CREATE TABLE t (id int PRIMARY KEY, name text, main boolean, of int);
+      CREATE UNIQUE INDEX ON t (lower(name)); CREATE UNIQUE INDEX ON t (of) WHERE main;
+      INSERT INTO booking VALUES (1, 1, 5), (2, 5, 9);
+      INSERT INTO t VALUES (1, 'A', true, 1), (2, 'B', false, 1)`,
+    tables: ['booking', 't'],
+    changes: [
+      upsert(1, 0, '[1]', '{"hi": 9, "id": 1, "lo": 5}'),
+      upsert(1, 0, '[2]', '{"hi": 5, "id": 2, "lo": 1}'),
+      upsert(1, 1, '[1]', '{"id": 1, "main": false, "name": "b", "of": 1}'),
+      upsert(1, 1, '[2]', '{"id": 2, "main": true, "name": "a", "of": 1}'),
+    ],
+    sql: `SELECT (SELECT string_agg(b::text, ' ' ORDER BY id) FROM booking AS b), (SELECT string_agg(t::text, ' ' ORDER BY id) FROM t)`,
+    rows: [['(1,5,9) (2,1,5)', '(1,b,f,1) (2,a,t,1)']],
+  },
+  {
+    name: 'a referenced value that passes to another row: the cascade of the first takes no child of the second',
+    ddl: `CREATE TABLE p (id int PRIMARY KEY, code text UNIQUE);
+      CREATE TABLE c (id int PRIMARY KEY, p text REFERENCES p (code) ON DELETE CASCADE ON UPDATE CASCADE);
+      INSERT INTO p VALUES (1, 'x'); INSERT INTO c VALUES (5, 'x'), (6, 'x')`,
+    tables: ['p', 'c'],
+    // The source deleted parent 1 with its children, and made child 5 again under parent 2.
+    changes: [
+      remove(1, 0, '[1]'),
+      upsert(1, 0, '[2]', '{"code": "x", "id": 2}'),
+      upsert(1, 1, '[5]', '{"id": 5, "p": "x"}'),
+      remove(1, 1, '[6]'),
+    ],
+    sql: `SELECT (SELECT string_agg(p::text, ' ') FROM p), (SELECT string_agg(c::text, ' ') FROM c)`,
+    rows: [['(2,x)', '(5,x)']],
+  },
+  {
+    name: 'referenced values that move on in a ring: no cascade changes a row that has its last value',
+    ddl: `CREATE TABLE node (id int PRIMARY KEY, code text NOT NULL UNIQUE, above text REFERENCES node (code) ON UPDATE CASCADE);
+      INSERT INTO node VALUES (1, 'x', NULL), (2, 'z', NULL), (3, 'c', 'z'), (4, 'd', 'x')`,
+    tables: ['node'],
+    changes: [
+      upsert(1, 0, '[1]', '{"above": null, "code": "y", "id": 1}'),
+      upsert(1, 0, '[2]', '{"above": null, "code": "x", "id": 2}'),
+      upsert(1, 0, '[3]', '{"above": "x", "code": "c", "id": 3}'),
+      upsert(1, 0, '[4]', '{"above": "y", "code": "d", "id": 4}'),
+    ],
+    sql: `SELECT string_agg(node::text, ' ' ORDER BY id) FROM node`,
+    rows: [['(1,y,) (2,x,) (3,c,x) (4,d,y)']],
+  },
+];
+
+for (const enforcementOff of [false, true]) {
+  test(`values change hands within a transaction, enforcement ${enforcementOff ? 'off' : 'on'}`, async (t) => {
+    for (const { name, ddl, tables, changes, sql, rows } of HAND_OVERS) {
+      await t.test(name, async (t) => {
+        const fixture = await createApplyFixture(t, postgres, ddl, tables);
+        const session = await fixture.open({ enforcementOff, flushSize: 2 });
+        await session.apply(fixture.token, windowOf(0, 1, changes));
+        assert.deepEqual(await fixture.rows(sql), rows);
+      });
+    }
+  });
+}
+
+test('a bad row is named, not one whose unique value changes hands beside it', async (t) => {
+  const ddl = `CREATE TABLE t (id int PRIMARY KEY, u int UNIQUE, n int CHECK (n > 0));
+    INSERT INTO t SELECT n, n, 1 FROM generate_series(1, 8) AS n`;
+  const fixture = await createApplyFixture(t, postgres, ddl, ['t']);
   const session = await fixture.open();
+  // All change places with their neighbours; the sixth breaks the check.
+  const rows = Array.from({ length: 8 }, (_, i) =>
+    upsert(1, 0, `[${i + 1}]`, `{"id": ${i + 1}, "n": ${i === 5 ? 0 : 1}, "u": ${((i + 1) % 8) + 1}}`),
+  );
+  await assert.rejects(session.apply(fixture.token, windowOf(0, 1, rows)), {
+    name: 'BadRowError',
+    code: '23514',
+    key: '[6]',
+  });
+});
+
+test('a table outside the stream references the rows that would have to go: refused, and nothing is lost', async (t) => {
+  const fixture = await createApplyFixture(t, postgres, FAMILY, ['parent']);
+  const session = await fixture.open();
+  const swap = [parent(1, 1, 'two'), parent(1, 2, 'one')];
   await assert.rejects(session.apply(fixture.token, windowOf(0, 1, swap)), { name: 'BadRowError', code: '23505' });
   assert.equal((await fixture.rows('SELECT 1 FROM child')).length, 3);
   const silent = await fixture.open({ enforcementOff: true });
   await silent.apply(fixture.token, windowOf(0, 1, swap));
   assert.deepEqual(await fixture.rows('SELECT name FROM parent ORDER BY id'), [['two'], ['one']]);
   assert.equal((await fixture.rows('SELECT 1 FROM child')).length, 3);
-});
-
-test('unique values swapped where the row has more columns than were sent: refused, and they keep their values', async (t) => {
-  const ddl = `CREATE TABLE t (id int PRIMARY KEY, u int UNIQUE, only_here text); INSERT INTO t VALUES (1, 1, 'a'), (2, 2, 'b')`;
-  const fixture = await createApplyFixture(t, postgres, ddl, ['t']);
-  const session = await fixture.open();
-  const swap = [upsert(1, 0, '[1]', '{"id": 1, "u": 2}'), upsert(1, 0, '[2]', '{"id": 2, "u": 1}')];
-  await assert.rejects(session.apply(fixture.token, windowOf(0, 1, swap)), { name: 'BadRowError', code: '23505' });
-  assert.deepEqual(await fixture.rows('SELECT u::text, only_here FROM t ORDER BY id'), [
-    ['1', 'a'],
-    ['2', 'b'],
-  ]);
 });
 
 test('a transient error is not taken for a bad row: it ends the transaction (protocol rule 21)', async (t) => {

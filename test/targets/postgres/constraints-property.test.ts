@@ -129,7 +129,7 @@ async function shrink(
     return (await outcome(target, dice, 0, accepted.length, mutations, await source.state())).failure !== null;
   };
   let least = transactions;
-  for (let i = 0; i < least.length; ) {
+  for (let i = 0; i < least.length;) {
     const fewer = least.filter((_, at) => at !== i);
     if (await fails(fewer)) least = fewer;
     else i++;
@@ -153,4 +153,3 @@ function story(
     `Replay: FAILBACK_SEED=${SEED} FAILBACK_TRANSACTIONS=${TRANSACTIONS} npm test -- constraints-property`,
   ].join('\n');
 }
-

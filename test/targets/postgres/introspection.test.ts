@@ -86,11 +86,11 @@ test('keys, constraints, foreign keys in and out, triggers and rules', async () 
   assert.deepEqual(parent?.primaryKey, ['b', 'a']);
   assert.deepEqual(child?.primaryKey, ['id']);
   assert.deepEqual(child?.uniqueKeys, [
-    { name: 'lowered', columns: [null, 'pb'], deferrable: false, partial: true },
-    { name: 'once', columns: ['note', 'pa'], deferrable: true, partial: false },
+    { name: 'lowered', columns: [null, 'pb'], deferrable: false, partial: true, constraint: false },
+    { name: 'once', columns: ['note', 'pa'], deferrable: true, partial: false, constraint: true },
   ]);
   assert.deepEqual(child?.checks, ['positive']);
-  assert.deepEqual(child?.exclusions, ['child_ser_excl']);
+  assert.deepEqual(child?.exclusions, [{ name: 'child_ser_excl', deferrable: false }]);
   const key = {
     name: 'parents',
     table: { schema: 'public', table: 'child' },

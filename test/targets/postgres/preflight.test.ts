@@ -270,6 +270,38 @@ test('unique keys and constraints that the source does not have are warnings', a
   assert.deepEqual(problems(same), ['warning table.constraint public.t']);
 });
 
+test('a deferrable key that the source does not have keeps enforcement on: PostgreSQL would not check it (rule 25)', async () => {
+  await bench.admin(`CREATE TABLE t (id bigint PRIMARY KEY, note text, CONSTRAINT once UNIQUE (note) DEFERRABLE,
+    CONSTRAINT apart EXCLUDE USING hash (note WITH =) DEFERRABLE); ${GRANTS}`);
+  const result = await bench.preflight([T], 'replicator');
+  assert.equal(result.enforcementOff, false);
+  assert.deepEqual(problems(result), [
+    'warning key.unchecked public.t',
+    'warning key.unchecked public.t',
+    'warning key.unique public.t',
+    'warning table.constraint public.t',
+  ]);
+  await bench.admin(remedyOf(result, 'key.unchecked'));
+  await bench.admin('ALTER TABLE t DROP CONSTRAINT apart');
+  const mended = await bench.preflight([T], 'replicator');
+  assert.equal(mended.enforcementOff, true);
+  assert.deepEqual(problems(mended), ['warning key.unique public.t']);
+  await bench.admin('ALTER TABLE t DROP CONSTRAINT once, ADD CONSTRAINT once UNIQUE (note) DEFERRABLE');
+  const same = await bench.preflight([{ ...T, uniqueKeys: [['note']] }], 'replicator');
+  assert.equal(same.enforcementOff, true, 'the source has checked it');
+  assert.deepEqual(problems(same), []);
+});
+
+test('unique values that cannot change hands because of a table outside the stream', async () => {
+  await bench.admin(`CREATE TABLE t (id bigint PRIMARY KEY, note text CONSTRAINT once UNIQUE);
+    CREATE TABLE stranger (t bigint CONSTRAINT to_t REFERENCES t ON DELETE CASCADE); ${GRANTS}`);
+  const t = { ...T, uniqueKeys: [['note']] };
+  const result = await bench.preflight([t], 'app', { enforcementOffWanted: false });
+  assert.deepEqual(problems(result), ['warning key.held-from-outside public.t']);
+  await bench.admin(remedyOf(result, 'key.held-from-outside'));
+  assert.deepEqual(problems(await bench.preflight([t], 'app', { enforcementOffWanted: false })), []);
+});
+
 test("another run's claim and another run's checkpoint row refuse; one's own is continued (rules 33 and 1)", async () => {
   await bench.admin(`CREATE TABLE t (id bigint PRIMARY KEY, note text); ${GRANTS}`);
   const [row] = await bench.admin('SELECT current_database() AS name');

@@ -109,7 +109,9 @@ const ACCOUNT: readonly Operation[] = [
       balance: d.small,
     }),
   ],
-  (d) => [`UPDATE account SET balance = balance + ${d.small - 5}, region = ${d.row('region', 'code')} WHERE id = ${d.row('account')}`],
+  (d) => [
+    `UPDATE account SET balance = balance + ${d.small - 5}, region = ${d.row('region', 'code')} WHERE id = ${d.row('account')}`,
+  ],
   (d) => [swap('account', ['email'], d.row('account'), d.row('account'))],
   (d) => [swap('account', ['a', 'b'], d.row('account'), d.row('account'))],
   (d) => [`UPDATE account SET b = b % 9 + 1 WHERE a <= ${d.small}`],
@@ -139,8 +141,12 @@ const ACCOUNT: readonly Operation[] = [
 ];
 
 const ITEM: readonly Operation[] = [
-  (d) => [where(upsert('item', 'id', { id: d.id, account: d.row('account'), slot: d.small, first: 'false' }), 'account')],
-  (d) => [where(upsert('item', 'id', { id: d.id, account: d.row('account'), slot: d.small, first: 'false' }), 'account')],
+  (d) => [
+    where(upsert('item', 'id', { id: d.id, account: d.row('account'), slot: d.small, first: 'false' }), 'account'),
+  ],
+  (d) => [
+    where(upsert('item', 'id', { id: d.id, account: d.row('account'), slot: d.small, first: 'false' }), 'account'),
+  ],
   (d) => [`UPDATE item SET account = ${d.row('account')} WHERE id = ${d.row('item')}`],
   (d) => [`UPDATE item SET slot = slot + ${d.small - 5} WHERE account = ${d.row('account')}`],
   (d) => [swap('item', ['slot'], d.row('item'), d.row('item'))],
@@ -165,13 +171,20 @@ const LINE: readonly Operation[] = [
 
 const EMPLOYEE: readonly Operation[] = [
   (d) => [
-    upsert('employee', 'id', { id: d.id, code: `'${d.word}'`, manager: d.row('employee'), mentor: d.row('employee', 'code') }),
+    upsert('employee', 'id', {
+      id: d.id,
+      code: `'${d.word}'`,
+      manager: d.row('employee'),
+      mentor: d.row('employee', 'code'),
+    }),
   ],
   (d) => [upsert('employee', 'id', { id: d.id, code: `'${d.word}'`, badge: d.small })],
   (d) => [`UPDATE employee SET code = '${d.word}' WHERE id = ${d.row('employee')}`],
   (d) => swapByWay('employee', 'code', d.id, d.id),
   () => [`UPDATE employee SET badge = badge % 9 + 1`],
-  (d) => [`UPDATE employee SET manager = ${d.row('employee')}, mentor = ${d.row('employee', 'code')} WHERE id = ${d.row('employee')}`],
+  (d) => [
+    `UPDATE employee SET manager = ${d.row('employee')}, mentor = ${d.row('employee', 'code')} WHERE id = ${d.row('employee')}`,
+  ],
   (d) => [`DELETE FROM employee WHERE id = ${d.id}`],
   (d) => [`UPDATE employee SET id = ${d.id} WHERE id = ${d.row('employee')}`],
 ];
@@ -179,7 +192,10 @@ const EMPLOYEE: readonly Operation[] = [
 const RINGS: readonly Operation[] = [
   (d) => {
     const [day, night] = [d.id, d.id];
-    return [upsert('day', 'id', { id: day, other: night, label: d.small }), upsert('night', 'id', { id: night, other: day })];
+    return [
+      upsert('day', 'id', { id: day, other: night, label: d.small }),
+      upsert('night', 'id', { id: night, other: day }),
+    ];
   },
   (d) => [swap('day', ['label'], d.row('day'), d.row('day'))],
   () => [`UPDATE day SET label = label % 9 + 1`],
@@ -201,7 +217,9 @@ const BOOKING: readonly Operation[] = [
 ];
 
 const TAG: readonly Operation[] = [
-  (d) => [where(upsert('tag', 'account, name', { account: d.row('account'), name: `'${d.word}'`, rank: d.small }), 'account')],
+  (d) => [
+    where(upsert('tag', 'account, name', { account: d.row('account'), name: `'${d.word}'`, rank: d.small }), 'account'),
+  ],
   () => [`UPDATE tag SET rank = rank % 9 + 1`],
   (d) => [`UPDATE tag SET name = '${d.word}' WHERE rank = ${d.small}`],
   (d) => [`DELETE FROM tag WHERE rank = ${d.small}`],
