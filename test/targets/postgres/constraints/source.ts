@@ -1,5 +1,7 @@
+import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import type { ApplyMutation } from '../../../../src/targets/target.js';
+import type { Postgres } from '../../../support/postgres.js';
 import { remove, upsert } from '../apply-fixture.js';
 import { constrainedSchema, STATE, TABLES } from './schema.js';
 import type { Transaction } from './transactions.js';
@@ -54,8 +56,14 @@ interface Change {
   readonly after: string | null;
 }
 
-export async function createSource(connectionString: string): Promise<Source> {
-  const client = new pg.Client({ connectionString });
+/** In a database of its own. */
+export async function createSource(postgres: Postgres): Promise<Source> {
+  const database = `source_${randomUUID().replaceAll('-', '')}`;
+  const maintenance = new pg.Client({ connectionString: postgres.url() });
+  await maintenance.connect();
+  await maintenance.query(`CREATE DATABASE ${database}`);
+  await maintenance.end();
+  const client = new pg.Client({ connectionString: postgres.url(database) });
   await client.connect();
   await client.query(`${constrainedSchema('late')}; ${TOUCHED}`);
   return {
