@@ -4,6 +4,8 @@ const FENCE_TEST = 'test/targets/postgres/fence.test.ts';
 const OLD_TOKEN = 'an old token can never commit, with rows or without (protocol rule C)';
 const SET_BACK = 'the checkpoint must be the one we left: set back, or gone, nothing is written';
 const TOGETHER = 'rows and checkpoint commit together, the compare-and-set first (invariant 3)';
+const PREFLIGHT_TEST = 'test/targets/postgres/preflight.test.ts';
+const HANDED_ON = 'values change hands within a transaction: enforcement on, 1000 rows a statement';
 const SESSION = 'a session is set up whatever the role’s own defaults say (protocol rules 22, 23)';
 
 export const APPLY_MUTATIONS = [
@@ -178,6 +180,34 @@ export const APPLY_MUTATIONS = [
       "if (classifyPostgresError(error) !== 'row') throw error;",
       '',
       'a transient error is not taken for a bad row: it ends the transaction (protocol rule 21)',
+    ],
+  ]),
+  ...changesOf('src/targets/postgres/ways.ts', 'test/targets/postgres/apply-order.test.ts', [
+    [
+      'inv 9',
+      'an action finds its victims by a value that has passed on',
+      'together = false;',
+      'together = true;',
+      HANDED_ON,
+    ],
+    [
+      'inv 9',
+      'an action changes rows of a ring that have their last value',
+      'if (child <= table) inBatches = false;',
+      '',
+      'values change hands within a transaction: enforcement on, 1 rows a statement',
+    ],
+  ]),
+  ...changesOf('src/targets/postgres/lift.ts', 'test/targets/postgres/apply-order.test.ts', [
+    ['inv 9', 'a cascade takes what references a lifted row', 'add(next, child, key);', 'continue;', HANDED_ON],
+  ]),
+  ...changesOf('src/targets/postgres/preflight-unique-keys.ts', PREFLIGHT_TEST, [
+    [
+      '25',
+      'enforcement is off where a deferrable key would not be checked',
+      'key.deferrable && !isOnSource(table, key)',
+      'false',
+      'a deferrable key that the source does not have keeps enforcement on: PostgreSQL would not check it (rule 25)',
     ],
   ]),
   ...changesOf('src/targets/postgres/batch.ts', 'test/targets/postgres/apply-values.test.ts', [

@@ -106,6 +106,7 @@ export const APPLY_RULES: readonly Rule[] = [
     kept: [
       at('src/targets/postgres/session.ts', 'SET LOCAL session_replication_role'),
       at('src/targets/postgres/preflight-foreign-keys.ts', 'return onSource && differs(onSource, key)'),
+      at('src/targets/postgres/preflight-unique-keys.ts', 'key.deferrable && !isOnSource(table, key)'),
     ],
     tests: [
       ...by(
@@ -115,6 +116,7 @@ export const APPLY_RULES: readonly Rule[] = [
       ...by(
         PREFLIGHT_TEST,
         'foreign keys: outside the stream, on one side only, with other actions, in rings (rule 25)',
+        'a deferrable key that the source does not have keeps enforcement on: PostgreSQL would not check it (rule 25)',
       ),
     ],
   },
