@@ -139,7 +139,9 @@ type IndexRow = UniqueKey & OfTable & { readonly primary: boolean };
 /** $1 = table oids */
 const UNIQUE_INDEXES = `
   SELECT i.indrelid::text AS oid, ic.relname AS name, i.indisprimary AS "primary", NOT i.indimmediate AS deferrable,
-    i.indpred IS NOT NULL AS partial, EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.indexrelid AND k.contype = 'u') AS "constraint",
+    i.indpred IS NOT NULL AS partial,
+    (SELECT regexp_replace(pg_get_constraintdef(k.oid), '( NOT)? DEFERRABLE.*$', '')
+      FROM pg_constraint k WHERE k.conindid = i.indexrelid AND k.contype = 'u') AS definition,
     ARRAY(
       SELECT a.attname::text FROM unnest(i.indkey::int2[]) WITH ORDINALITY k(number, place)
       LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number
@@ -223,7 +225,8 @@ const FACTS = `
   )
   SELECT r.oid::text AS oid,
     ARRAY(SELECT k.conname::text FROM pg_constraint k WHERE k.conrelid = r.oid AND k.contype = 'c' ORDER BY 1) AS checks,
-    coalesce((SELECT jsonb_agg(jsonb_build_object('name', k.conname, 'deferrable', k.condeferrable) ORDER BY k.conname)
+    coalesce((SELECT jsonb_agg(jsonb_build_object('name', k.conname, 'deferrable', k.condeferrable,
+        'definition', regexp_replace(pg_get_constraintdef(k.oid), '( NOT)? DEFERRABLE.*$', '')) ORDER BY k.conname)
       FROM pg_constraint k WHERE k.conrelid = r.oid AND k.contype = 'x'), '[]') AS exclusions,
     coalesce((SELECT jsonb_agg(DISTINCT jsonb_build_object('name', g.tgname, 'enabled', g.tgenabled))
       FROM pg_trigger g JOIN parts p ON p.part = g.tgrelid

@@ -2,7 +2,7 @@ import { escapeIdentifier } from 'pg';
 import { action, createFinding, onTarget, type Finding, type Remedy } from '../../domain/finding.js';
 import { formatTableName } from '../../domain/table.js';
 import { sameNames, targetNames, type MappedTable } from './mapped-table.js';
-import { quoteColumns, quoteTable } from './names.js';
+import { quoteTable } from './names.js';
 import type { TargetForeignKey, TargetTable, UniqueKey } from './table-shape.js';
 
 /**
@@ -68,14 +68,14 @@ function heldFromOutside(target: TargetTable, key: AnyKey, held: TargetForeignKe
 
 type AnyKey = UniqueKey | TargetTable['exclusions'][number];
 
-/** The statement that makes the key anew, `how`; null for what one cannot make out of its columns, or what a foreign key stands on. */
+/** The statement that makes the key anew, `how`; null for an index, and for what a foreign key stands on. */
 function again(target: TargetTable, key: AnyKey, how: string): Remedy | null {
-  if (!('columns' in key) || !key.constraint) return null;
-  const columns = key.columns.flatMap((column) => (column === null ? [] : [column]));
+  if (key.definition === null) return null;
+  const columns = 'columns' in key ? key.columns.map((column) => column ?? '') : [];
   if (target.foreignKeysIn.some(({ referencedColumns }) => sameNames(referencedColumns, columns))) return null;
   const name = escapeIdentifier(key.name);
   return onTarget(
-    `ALTER TABLE ${quoteTable(target.name)} DROP CONSTRAINT ${name}, ADD CONSTRAINT ${name} UNIQUE (${quoteColumns(columns)})${how}`,
+    `ALTER TABLE ${quoteTable(target.name)} DROP CONSTRAINT ${name}, ADD CONSTRAINT ${name} ${key.definition}${how}`,
   );
 }
 

@@ -29,13 +29,15 @@ export interface UniqueKey {
   readonly deferrable: boolean;
   /** Unique only among the rows of a WHERE. */
   readonly partial: boolean;
-  /** A constraint and not an index alone. */
-  readonly constraint: boolean;
+  /** As it is declared, without when it is checked; null for an index that is no constraint. */
+  readonly definition: string | null;
 }
 
 export interface ExclusionConstraint {
   readonly name: string;
   readonly deferrable: boolean;
+  /** As it is declared, without when it is checked. */
+  readonly definition: string;
 }
 
 export interface TargetForeignKey extends ForeignKey {

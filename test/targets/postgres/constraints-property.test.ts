@@ -8,7 +8,7 @@ import { randomTransaction, type Transaction } from './constraints/transactions.
 
 const SEED = Number(process.env.FAILBACK_SEED ?? 1);
 /** Transactions that the source takes. */
-const TRANSACTIONS = Number(process.env.FAILBACK_TRANSACTIONS ?? 2000);
+const TRANSACTIONS = Number(process.env.FAILBACK_TRANSACTIONS ?? 1500);
 const LONGEST_WINDOW = 40;
 
 let postgres: Postgres;

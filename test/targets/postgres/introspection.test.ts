@@ -86,11 +86,13 @@ test('keys, constraints, foreign keys in and out, triggers and rules', async () 
   assert.deepEqual(parent?.primaryKey, ['b', 'a']);
   assert.deepEqual(child?.primaryKey, ['id']);
   assert.deepEqual(child?.uniqueKeys, [
-    { name: 'lowered', columns: [null, 'pb'], deferrable: false, partial: true, constraint: false },
-    { name: 'once', columns: ['note', 'pa'], deferrable: true, partial: false, constraint: true },
+    { name: 'lowered', columns: [null, 'pb'], deferrable: false, partial: true, definition: null },
+    { name: 'once', columns: ['note', 'pa'], deferrable: true, partial: false, definition: 'UNIQUE (note, pa)' },
   ]);
   assert.deepEqual(child?.checks, ['positive']);
-  assert.deepEqual(child?.exclusions, [{ name: 'child_ser_excl', deferrable: false }]);
+  assert.deepEqual(child?.exclusions, [
+    { name: 'child_ser_excl', deferrable: false, definition: 'EXCLUDE USING btree (ser WITH =)' },
+  ]);
   const key = {
     name: 'parents',
     table: { schema: 'public', table: 'child' },
