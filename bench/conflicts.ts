@@ -26,6 +26,7 @@ const WINDOWS: Readonly<Record<string, Rows>> = {
   }),
   'every value moves on by one, in one transaction': (i) => ({ at: 1, u: (i % ROWS) + 1 }),
   'a bad row at the end': (i) => ({ at: i, u: i, bad: i === ROWS }),
+  'a duplicate at the end': (i) => ({ at: i, u: i === ROWS ? 1 : i }),
   'a bad row at the end of one transaction': (i) => ({ at: 1, u: i, bad: i === ROWS }),
 };
 
