@@ -161,10 +161,10 @@ test('in finish, at its gate', async () => {
 });
 
 /** Which undo needs that side first. */
-const FIRST_UNDO = { source: 'cancelChangefeeds', target: 'readCheckpoint' } as const;
+const FIRST_UNDO = { source: 'cancelChangefeeds', target: 'releaseHistory' } as const;
 for (const [side, firstUndo] of Object.entries(FIRST_UNDO) as ['source' | 'target', string][]) {
   test(`with the ${side} away while it is undone`, async () => {
-    const run = await at.start(`away-${side}`, 'items');
+    const run = await at.start(`away-${side}`, 'items', { limits: { createChangefeed: '5s' } });
     await run.replicating();
     await replicateRow(1);
     const gate = side === 'source' ? at.sourceGate : at.targetGate;

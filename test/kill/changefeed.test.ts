@@ -16,7 +16,7 @@ afterEach(() => at.stack.cockroach.control.clearFaults());
 async function jobsOf(run: Run): Promise<readonly string[]> {
   const { rows } = await at.source.query<{ status: string }>(
     `SELECT status FROM [SHOW CHANGEFEED JOBS] WHERE sink_uri LIKE $1 ORDER BY created`,
-    [`%failback_stream=${run.id}&%`],
+    [`%failback_stream=${run.id}%`],
   );
   return rows.map(({ status }) => status);
 }
