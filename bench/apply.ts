@@ -119,6 +119,7 @@ async function loop(): Promise<number> {
           stream: 's',
           checkpointSchema: '_failback',
           flushSize: FLUSH,
+          extraColumns: 'error',
           enforcementOff: true,
           collapseMutations: true,
           lockTimeoutMs: 5000,

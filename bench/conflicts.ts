@@ -90,6 +90,7 @@ async function seconds(references: string, mutations: readonly ApplyMutation[]):
     stream: 'orders',
     checkpointSchema: '_failback',
     flushSize: FLUSH,
+    extraColumns: 'error',
     enforcementOff: false,
     collapseMutations: true,
     lockTimeoutMs: 10_000,

@@ -79,6 +79,7 @@ export function createPreflightActivities(deps: PreflightDeps) {
                 checkpointSchema: place.checkpointSchema,
                 enforcementOffWanted: input.apply.enforcement === 'auto',
                 sentinel: sentinel && targetOf(sentinel, input),
+                extraColumns: input.apply.extraColumns,
               }),
             );
       findings.push(...(answer?.findings ?? []));

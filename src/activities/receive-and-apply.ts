@@ -135,6 +135,7 @@ export function createReceiveAndApply(access: Access, host: AttemptHost) {
               stream,
               checkpointSchema: wish.place.checkpointSchema,
               flushSize: wish.apply.flushSize,
+              extraColumns: wish.apply.extraColumns,
               enforcementOff: wish.enforcementOff,
               collapseMutations: wish.apply.collapseMutations,
               lockTimeoutMs: wish.apply.lockTimeout,

@@ -102,6 +102,12 @@ const apply = z
     windowBytes: count(33_554_432, 65_536, 1_073_741_824),
     /** Apply only the last change of each key in a window. */
     collapseMutations: z.boolean('expected true or false').default(true),
+    /** What becomes of a column that the source sends and the target's table lacks. */
+    extraColumns: z
+      .union([z.literal('error'), z.literal('ignore'), z.strictObject({ into: identifier('the name of a column') })], {
+        error: 'expected "error", "ignore", or {"into": "<a jsonb column of the target>"}',
+      })
+      .default('error'),
     /** `auto`: switch foreign keys and triggers off for our transactions where the user may; `on`: never. */
     enforcement: z.enum(['auto', 'on'], 'expected "auto" or "on"').default('auto'),
     lockTimeout: duration('10s'),

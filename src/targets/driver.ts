@@ -1,3 +1,4 @@
+import type { ExtraColumns } from '../domain/extra-columns.js';
 import type { Finding } from '../domain/finding.js';
 import type { SourceTable } from '../domain/source-table.js';
 import type { TableName } from '../domain/table.js';
@@ -12,6 +13,7 @@ export interface TargetWish {
   readonly enforcementOffWanted: boolean;
   /** Table of the drain's sentinel row; null: there is none. */
   readonly sentinel: TableName | null;
+  readonly extraColumns: ExtraColumns;
 }
 
 export interface TargetAnswer {

@@ -34,13 +34,16 @@ export class BadRowError extends Error {
   constructor(
     readonly table: string,
     readonly key: string,
+    /** The target's column that cannot take its value; null where the row as a whole is refused. */
+    readonly column: string | null,
     /** SQLSTATE or the dialect's number. */
     readonly code: string,
     /** The database's primary message, without its DETAIL (which holds row values). */
     readonly reason: string,
     options: { cause: unknown },
   ) {
-    super(`${table} key ${key}: the target refuses this row: ${reason} (${code})`, options);
+    const where = column === null ? `${table} key ${key}` : `${table} key ${key}, column "${column}"`;
+    super(`${where}: the target refuses this row: ${reason} (${code})`, options);
     this.name = 'BadRowError';
   }
 }

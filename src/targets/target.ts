@@ -1,4 +1,5 @@
 import type { Checkpoint } from '../domain/checkpoint.js';
+import type { ExtraColumns } from '../domain/extra-columns.js';
 import type { Hlc } from '../domain/hlc.js';
 import type { SourceOrigin } from '../domain/source-identity.js';
 import type { StreamPlan, TableName } from '../domain/table.js';
@@ -37,6 +38,8 @@ export interface ApplySessionOptions {
   readonly checkpointSchema: string;
   /** Rows of one statement. MOLT's word. */
   readonly flushSize: number;
+  /** What becomes of a column that a target table lacks. */
+  readonly extraColumns: ExtraColumns;
   /** Switch foreign keys and triggers off as logical replication does, where the user may (protocol rule 25). */
   readonly enforcementOff: boolean;
   /** Longest wait for a lock, in milliseconds (protocol rule 24). */

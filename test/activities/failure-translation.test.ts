@@ -35,7 +35,7 @@ const TABLE: readonly (readonly [what: string, error: unknown, type: FailureType
   ['a stage that is open elsewhere', new StageBusyError('/stage'), 'Stage.Busy'],
   ['a row that is gone', new FenceLostError('s', null), 'Checkpoint.Missing'],
   ['a row that another has', new FenceLostError('s', row), 'Checkpoint.TakenOver'],
-  ['a bad row', new BadRowError('public.t', '[1]', '23514', 'check constraint', { cause }), 'Target.BadRow'],
+  ['a bad row', new BadRowError('public.t', '[1]', null, '23514', 'check constraint', { cause }), 'Target.BadRow'],
   ['a missing column', new SchemaMismatchError('public.t', 'note', 'ALTER TABLE'), 'Target.SchemaMismatch'],
   ['a target that is away', new TargetUnavailableError('57P01', 'x', { cause }), 'Target.Unavailable'],
   ['a target that stands elsewhere', new TargetNotAtTimestampError('s', HLC_ZERO, null), 'Verify.NotAtTimestamp'],
@@ -95,7 +95,7 @@ test('neither a cause, a DETAIL, details nor a stack leaves an activity', () => 
   });
   const errors = [
     new TargetUnavailableError('40001', 'try again', { cause: driver }),
-    new BadRowError('public.t', '[1]', '23505', 'duplicate key value', { cause: driver }),
+    new BadRowError('public.t', '[1]', null, '23505', 'duplicate key value', { cause: driver }),
     new CockroachError('asking', Object.assign(new Error('refused'), { detail: "SELECT 'canary'" })),
     Object.assign(new Error('a defect'), { cause: driver, detail: 'canary' }),
   ];

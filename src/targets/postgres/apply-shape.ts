@@ -39,6 +39,7 @@ interface ShapeRow {
   readonly name: string;
   readonly declared: string;
   readonly bare: string;
+  readonly limited: string | null;
   readonly reader: ColumnType['reader'];
   readonly not_null: boolean;
   readonly generated: boolean;
@@ -46,16 +47,34 @@ interface ShapeRow {
   readonly contested: boolean;
 }
 
+/** Types, and arrays of them, whose reader rounds or cuts to the column's limits in silence. */
+const LIMITED_SILENTLY = `('numeric'::regtype, 'varchar'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype, 'time'::regtype, 'timetz'::regtype, 'interval'::regtype)`;
+/** Types that are limited by themselves; they cut, too. */
+const LIMITED_ALWAYS = `('name'::regtype, '"char"'::regtype)`;
+
 /**
- * $1 = schema, $2 = table. Types are read through domains. With the search path emptied, format_type qualifies every type that is not
- * PostgreSQL's own. An index names the columns of its expressions and of its WHERE among the things on which it depends.
+ * $1 = schema, $2 = table. `type` and `modifier` are those under any domain. With the search path emptied, format_type qualifies every type
+ * that is not PostgreSQL's own. An index names the columns of its expressions and of its WHERE among the things on which it depends.
  */
 const APPLY_SHAPE = `
+WITH RECURSIVE under AS (
+  SELECT attribute.attnum, attribute.atttypid AS type, attribute.atttypmod AS modifier
+  FROM pg_attribute AS attribute
+  WHERE attribute.attrelid = to_regclass(format('%I.%I', $1::text, $2::text)) AND attribute.attnum > 0 AND NOT attribute.attisdropped
+  UNION ALL
+  SELECT under.attnum, type.typbasetype, CASE WHEN type.typtypmod >= 0 THEN type.typtypmod ELSE under.modifier END
+  FROM under JOIN pg_type AS type ON type.oid = under.type
+  WHERE type.typtype = 'd'
+)
 SELECT attribute.attname AS name,
   format_type(attribute.atttypid, attribute.atttypmod) AS declared,
-  format_type(attribute.atttypid, -1) AS bare,
+  CASE WHEN type.oid IN ${LIMITED_ALWAYS} THEN 'text' ELSE format_type(type.oid, -1) END AS bare,
   CASE
-    WHEN coalesce(nullif(type.typbasetype, 0), type.oid) IN ('timestamp'::regtype, 'timestamptz'::regtype) THEN 'timestamp'
+    WHEN type.oid IN ${LIMITED_ALWAYS} THEN format_type(type.oid, NULL)
+    WHEN under.modifier >= 0 AND coalesce(nullif(element.oid, 0), type.oid) IN ${LIMITED_SILENTLY} THEN format_type(type.oid, under.modifier)
+  END AS limited,
+  CASE
+    WHEN type.oid IN ('timestamp'::regtype, 'timestamptz'::regtype) THEN 'timestamp'
     WHEN type.oid IN ('timestamp[]'::regtype, 'timestamptz[]'::regtype) THEN 'timestamp[]'
     WHEN type.oid IN ('json'::regtype, 'jsonb'::regtype) THEN 'json'
     ELSE 'plain'
@@ -74,8 +93,10 @@ SELECT attribute.attname AS name,
   ) AS contested
 FROM pg_class AS relation
 JOIN pg_namespace AS namespace ON namespace.oid = relation.relnamespace
-JOIN pg_attribute AS attribute ON attribute.attrelid = relation.oid AND attribute.attnum > 0 AND NOT attribute.attisdropped
-JOIN pg_type AS type ON type.oid = attribute.atttypid
+JOIN pg_attribute AS attribute ON attribute.attrelid = relation.oid
+JOIN under ON under.attnum = attribute.attnum
+JOIN pg_type AS type ON type.oid = under.type AND type.typtype <> 'd'
+LEFT JOIN pg_type AS element ON element.oid = type.typelem AND type.typlen = -1 AND type.typcategory = 'A'
 WHERE namespace.nspname = $1 AND relation.relname = $2 AND relation.relkind IN ('r', 'p')
 ORDER BY attribute.attnum`;
 
@@ -130,7 +151,13 @@ export async function readApplyShape(client: pg.Client, name: TableName): Promis
     })),
     columns: rows.map((row) => ({
       name: row.name,
-      type: { declared: row.declared, bare: row.bare, reader: row.reader, notNull: row.not_null },
+      type: {
+        declared: row.declared,
+        bare: row.bare,
+        limited: row.limited,
+        reader: row.reader,
+        notNull: row.not_null,
+      },
       generated: row.generated,
       identityAlways: row.identity_always,
       contested: row.contested,

@@ -1,15 +1,17 @@
 import type pg from 'pg';
+import type { ExtraColumns } from '../../domain/extra-columns.js';
 import type { ColumnSet } from '../../domain/mutation.js';
 import { formatTableName, type StreamPlan, type TableName } from '../../domain/table.js';
 import { SchemaMismatchError } from '../failures.js';
 import { readApplyShape } from './apply-shape.js';
-import { matchName, quoteTable } from './names.js';
-import { applyTable, type ApplyTable } from './sql.js';
+import { quoteTable } from './names.js';
+import { applyTable, columnOf, mayLackColumns, type ApplyTable } from './sql.js';
 
 /** The target's tables by their number in the plan, as the statements need them. */
 export interface ApplyTables {
   /**
-   * The table, read again from the catalogue when it lacks one of `columns` so far: it may have been altered meanwhile.
+   * The table, read again from the catalogue when it lacks one of `columns` so far: it may have been altered meanwhile. Where it may lack
+   * columns, it is read again for each of them once only.
    * Call inside a transaction. @throws SchemaMismatchError when there is no such table
    */
   at(table: number, columns: ColumnSet): Promise<ApplyTable>;
@@ -17,26 +19,35 @@ export interface ApplyTables {
   numberOf(name: TableName): number | null;
 }
 
-export function createApplyTables(client: pg.Client, plan: StreamPlan): ApplyTables {
+export function createApplyTables(client: pg.Client, plan: StreamPlan, extraColumns: ExtraColumns): ApplyTables {
   const known = new Map<number, ApplyTable>();
   const numbers = new Map(plan.map(({ target }, number) => [formatTableName(target), number]));
+  /** Names that a table lacked when it was last read, by the table's number. */
+  const lacking = new Map<number, ReadonlySet<string>>();
   return {
     numberOf: (name) => numbers.get(formatTableName(name)) ?? null,
     async at(table, columns) {
       const found = known.get(table);
-      if (found !== undefined && hasColumns(found, columns)) return found;
-      const read = await readTable(client, plan, table);
+      const lacked = lacking.get(table) ?? NONE;
+      if (found !== undefined && columns.every((name) => columnOf(found.shape, name) !== null || lacked.has(name)))
+        return found;
+      const read = await readTable(client, plan, table, extraColumns);
       known.set(table, read);
+      if (mayLackColumns(extraColumns))
+        lacking.set(table, new Set([...lacked, ...columns].filter((name) => columnOf(read.shape, name) === null)));
       return read;
     },
   };
 }
 
-function hasColumns(table: ApplyTable, columns: ColumnSet): boolean {
-  return columns.every((name) => matchName(name, table.shape.columns, (column) => column.name) !== null);
-}
+const NONE: ReadonlySet<string> = new Set();
 
-async function readTable(client: pg.Client, plan: StreamPlan, table: number): Promise<ApplyTable> {
+async function readTable(
+  client: pg.Client,
+  plan: StreamPlan,
+  table: number,
+  extraColumns: ExtraColumns,
+): Promise<ApplyTable> {
   const planned = plan[table];
   if (planned === undefined) throw new Error(`table number ${table} is not in the plan of ${plan.length} tables`);
   const shape = await readApplyShape(client, planned.target);
@@ -50,5 +61,6 @@ async function readTable(client: pg.Client, plan: StreamPlan, table: number): Pr
   return applyTable(
     shape,
     planned.keyColumns.map((column) => column.name),
+    extraColumns,
   );
 }

@@ -5,12 +5,13 @@ import type { TargetColumn } from './table-shape.js';
 /**
  * How a target column takes the values of a source column.
  * - `fits`: every value arrives as it is.
+ * - `converts`: every value arrives, in a form that says a little less (`conversionOf`).
  * - `narrower`: some value is refused, so the stream halts at it.
- * - `rounds`: some value is changed silently.
+ * - `rounds`: the target keeps fewer digits. What it would round is refused like that, except by `real`, which cannot tell.
  * - `incompatible`: the target reads another kind of value.
  * - `unsupported`: the source's type cannot be carried.
  */
-export type ColumnFit = 'fits' | 'narrower' | 'rounds' | 'incompatible' | 'unsupported';
+export type ColumnFit = 'fits' | 'converts' | 'narrower' | 'rounds' | 'incompatible' | 'unsupported';
 
 interface TypeText {
   readonly base: string;
@@ -30,8 +31,29 @@ export function parseTargetType(text: string): TypeText {
   };
 }
 
-/** Where any value may be kept as the source spells it. */
+/** Where a value may be kept as the source spells it. */
 const TEXT = ['text', 'character varying', 'citext'];
+/**
+ * Types that the changefeed and SQL spell alike, with the length of the longest spelling: kept as text, the comparison can tell that nothing
+ * was lost. (Not so `true` and `t`, `2024-02-29T12:00:00Z` and `2024-02-29 12:00:00+00`, `1E+300` and `1e+300`.)
+ */
+const SPELLED_ALIKE: Readonly<Record<string, number>> = {
+  int8: 20,
+  int4: 11,
+  int2: 6,
+  oid: 10,
+  uuid: 36,
+  time: 15,
+  decimal: Infinity,
+  date: Infinity,
+  interval: Infinity,
+  inet: Infinity,
+  bytes: Infinity,
+  bit: Infinity,
+  varbit: Infinity,
+  name: Infinity,
+  '"char"': 1,
+};
 const MICROSECONDS = 6;
 
 type Fit = (source: SourceType, target: TypeText) => ColumnFit;
@@ -45,7 +67,7 @@ const integer =
   (digits: number, ...wide: readonly string[]): Fit =>
   (_source, target) => {
     if (wide.includes(target.base)) return 'fits';
-    if (['smallint', 'integer', 'oid'].includes(target.base)) return 'narrower';
+    if (['smallint', 'integer'].includes(target.base)) return 'narrower';
     if (target.base !== 'numeric') return 'incompatible';
     const [precision, scale = 0] = target.limits;
     if (precision === undefined) return 'fits';
@@ -64,10 +86,10 @@ const decimal: Fit = (source, target) => {
 
 const float =
   (...wide: readonly string[]): Fit =>
-  (_source, target) => {
+  (source, target) => {
     if (wide.includes(target.base)) return 'fits';
-    if (target.base === 'real') return 'rounds';
-    return target.base === 'numeric' && target.limits.length === 0 ? 'fits' : 'incompatible';
+    if (target.base === 'real') return source.base === 'float4' ? 'converts' : 'rounds';
+    return target.base === 'numeric' && target.limits.length === 0 ? 'converts' : 'incompatible';
   };
 
 /** Texts count characters on both sides. */
@@ -76,7 +98,8 @@ const text: Fit = (source, target) => {
   const padded = target.base === 'character';
   if (!padded && target.base !== 'character varying') return target.base === 'name' ? 'narrower' : 'incompatible';
   const room = target.limits[0] ?? (padded ? 1 : Infinity);
-  return room >= (source.limits[0] ?? Infinity) ? 'fits' : 'narrower';
+  if (room < (source.limits[0] ?? Infinity)) return 'narrower';
+  return padded && source.base !== 'char' ? 'converts' : 'fits';
 };
 
 const bits: Fit = (source, target) => {
@@ -87,10 +110,11 @@ const bits: Fit = (source, target) => {
 };
 
 const time =
-  (base: string): Fit =>
+  (base: string, zoneless?: string): Fit =>
   (source, target) => {
-    if (target.base !== base) return 'incompatible';
-    return (target.limits[0] ?? MICROSECONDS) >= (source.limits[0] ?? MICROSECONDS) ? 'fits' : 'rounds';
+    if (target.base !== base && target.base !== zoneless) return 'incompatible';
+    if ((target.limits[0] ?? MICROSECONDS) < (source.limits[0] ?? MICROSECONDS)) return 'rounds';
+    return target.base === base ? 'fits' : 'converts';
   };
 
 const interval: Fit = (source, target) => {
@@ -105,17 +129,18 @@ const FITS: Readonly<Record<string, Fit>> = {
   int2: integer(5, 'bigint', 'integer', 'smallint'),
   decimal,
   float8: float('double precision'),
-  float4: float('double precision', 'real'),
+  float4: float('double precision'),
   bool: isOneOf('boolean'),
   string: text,
   char: text,
   citext: text,
-  name: isOneOf('name'),
-  '"char"': isOneOf('"char"'),
+  // The target's hold 63 bytes and one byte; the source's hold any text and one character.
+  name: (_source, target) => (target.base === 'name' ? 'narrower' : 'incompatible'),
+  '"char"': (_source, target) => (target.base === '"char"' ? 'narrower' : 'incompatible'),
   bytes: isOneOf('bytea'),
   date: isOneOf('date'),
-  timestamp: time('timestamp without time zone'),
-  timestamptz: time('timestamp with time zone'),
+  timestamp: time('timestamp without time zone', 'timestamp with time zone'),
+  timestamptz: time('timestamp with time zone', 'timestamp without time zone'),
   time: time('time without time zone'),
   timetz: time('time with time zone'),
   interval,
@@ -134,14 +159,23 @@ export function columnFit(source: SourceColumn, target: TargetColumn): ColumnFit
   const from = parseSourceType(source.type);
   const to = parseTargetType(target.baseType);
   const fit = FITS[from.base];
-  const asText = !from.array && TEXT.includes(to.base);
   if (!fit && source.enumLabels === undefined) return 'unsupported';
-  if (from.array !== to.array) return asText ? text(from, to) : 'incompatible';
+  if (from.array !== to.array) return 'incompatible';
   if (source.enumLabels !== undefined) return enumFit(source.enumLabels, target, to);
   const result = fit?.(from, to) ?? 'unsupported';
-  if (result !== 'incompatible' || !asText) return result;
-  // Kept as the source spells it: any length may come.
-  return to.base === 'character varying' && to.limits.length > 0 ? 'narrower' : 'fits';
+  const longest = SPELLED_ALIKE[from.base];
+  if (result !== 'incompatible' || from.array || longest === undefined || !TEXT.includes(to.base)) return result;
+  return longest <= (to.limits[0] ?? Infinity) ? 'fits' : 'narrower';
+}
+
+/** What becomes of a value where the fit is `converts`. */
+export function conversionOf(source: SourceColumn, target: TargetColumn): string {
+  const from = parseSourceType(source.type).base;
+  const to = parseTargetType(target.baseType).base;
+  if (to === 'real') return 'CockroachDB keeps FLOAT4 with the digits of FLOAT8, the target the nearest real';
+  if (to === 'numeric') return 'minus zero arrives as zero';
+  if (to === 'character') return 'spaces at the end are not kept';
+  return from === 'timestamptz' ? 'the time arrives as the clock of UTC, without its zone' : 'the time is read as UTC';
 }
 
 function enumFit(labels: readonly string[], target: TargetColumn, to: TypeText): ColumnFit {
@@ -165,13 +199,16 @@ const NAMES: Readonly<Record<string, string>> = {
   int2: 'smallint',
   decimal: 'numeric',
   float8: 'double precision',
-  float4: 'real',
+  // It holds the digits of FLOAT8.
+  float4: 'double precision',
   bool: 'boolean',
   string: 'text',
   citext: 'text',
   char: 'text',
   bytes: 'bytea',
   varbit: 'bit varying',
+  name: 'text',
+  '"char"': 'text',
 };
 
 function scalarType(from: SourceType): string | null {

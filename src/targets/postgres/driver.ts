@@ -53,6 +53,7 @@ export function createPostgresDriver(connectionString: string, run: string): Tar
           connectionsNeeded: CONNECTIONS_OF_A_RUN,
           enforcementOffWanted: wish.enforcementOffWanted,
           sentinel: wish.sentinel,
+          extraColumns: wish.extraColumns,
         });
         const order = orderOf([...tables.values()].filter((table) => table !== null));
         return { findings, order, enforcementOff, sentinel };

@@ -6,6 +6,7 @@ import {
   TargetRefusedError,
   TargetUnavailableError,
 } from '../failures.js';
+import { beyondLimits } from './types.js';
 
 /**
  * What an error of PostgreSQL or of the connection to it means for an apply transaction.
@@ -118,7 +119,8 @@ export function shownMessage(error: unknown): string {
     const where = error instanceof pg.DatabaseError ? /^PL\/pgSQL function \S+ line \d+/.exec(error.where ?? '') : null;
     return `an exception was raised${where === null ? '' : ` in ${where[0]}`} (its words may hold row values and are not shown)`;
   }
-  if (code.startsWith('22')) return error.message.replace(/"[\s\S]*"/, '"..."').replace(/0x[0-9a-f].*$/i, '...');
+  if (code.startsWith('22'))
+    return beyondLimits(error.message) ?? error.message.replace(/"[\s\S]*"/, '"..."').replace(/0x[0-9a-f].*$/i, '...');
   return error.message;
 }
 

@@ -20,17 +20,18 @@ export function standingSql(table: ApplyTable): string {
  * since not every type has an equality. $1 = JSON array of rows
  */
 export function contestedSql(table: ApplyTable, columns: ColumnSet): string | null {
-  const { from, values } = recordSql(table.shape, columns, '$1::json');
+  const { from, values, on } = recordSql(table, columns, '$1::json');
   const changes = values
-    .filter(({ column }) => column.contested && !column.generated && !table.key.includes(column))
-    .map(({ column, value }) => `target.${escapeIdentifier(column.name)}::text IS DISTINCT FROM (${value})::text`);
+    .filter(({ column }) => column.contested && !table.key.includes(column))
+    .map(
+      ({ column, value }) =>
+        // As the column will spell it: 1.5 is 1.50 in a numeric(12,2).
+        `target.${escapeIdentifier(column.name)}::text IS DISTINCT FROM (${value})::${column.type.declared}::text`,
+    );
   // What the target will compute is not known here.
   if (table.shape.columns.some((column) => column.contested && column.generated)) changes.push('true');
   if (changes.length === 0) return null;
-  const on = values
-    .filter(({ column }) => table.key.includes(column))
-    .map(({ column, value }) => `target.${escapeIdentifier(column.name)} = ${value}`);
-  return `SELECT ${keyText(table, 'target')} AS key FROM ${from} JOIN ${quoteTable(table.shape.name)} AS target ON ${on.join(' AND ')} WHERE ${changes.join(' OR ')}`;
+  return `SELECT ${keyText(table, 'target')} AS key FROM ${from} JOIN ${quoteTable(table.shape.name)} AS target ON ${on('target')} WHERE ${changes.join(' OR ')}`;
 }
 
 /** Keys of the rows of `child` that reference rows of `parent`. $1 = JSON array of the parents' keys */
@@ -72,18 +73,14 @@ export function mergeSql(
   rows: string,
   after: readonly string[],
 ): string {
-  const { from, values } = recordSql(table.shape, columns, document);
-  const written = values.filter(({ column }) => !column.generated);
+  const { from, values, on } = recordSql(table, columns, document);
   const unsent = unsentColumns(table, columns).map((column) => escapeIdentifier(column.name));
   const name = quoteTable(table.shape.name);
-  const on = values
-    .filter(({ column }) => table.key.includes(column))
-    .map(({ column, value }) => `was.${escapeIdentifier(column.name)} = ${value}`);
   return [
-    `INSERT INTO ${name} (${[...written.map(({ column }) => escapeIdentifier(column.name)), ...unsent].join(', ')})`,
+    `INSERT INTO ${name} (${[...values.map(({ column }) => escapeIdentifier(column.name)), ...unsent].join(', ')})`,
     'OVERRIDING SYSTEM VALUE',
-    `SELECT ${[...written.map(({ value }) => value), ...unsent.map((column) => `was.${column}`)].join(', ')}`,
-    `FROM ${from} JOIN unnest(${rows}::${name}[]) AS was ON ${on.join(' AND ')}`,
+    `SELECT ${[...values.map(({ value }) => value), ...unsent.map((column) => `was.${column}`)].join(', ')}`,
+    `FROM ${from} JOIN unnest(${rows}::${name}[]) AS was ON ${on('was')}`,
     afterSql(after),
   ].join(' ');
 }

@@ -1,25 +1,48 @@
 import { escapeIdentifier } from 'pg';
 import { action, createFinding, onTarget, type Finding } from '../../domain/finding.js';
+import type { ExtraColumns } from '../../domain/extra-columns.js';
 import type { SourceColumn } from '../../domain/source-table.js';
+import { parseSourceType } from '../../domain/source-type.js';
 import { formatTableName } from '../../domain/table.js';
-import { columnFit, fittingType, type ColumnFit } from './column-fit.js';
+import { columnFit, conversionOf, fittingType, type ColumnFit } from './column-fit.js';
 import { columnLabel, sourceColumn, targetColumn, type MappedTable } from './mapped-table.js';
 import { quoteTable } from './names.js';
 import type { TargetColumn } from './table-shape.js';
 
 /** Compares the columns of both sides: what is missing, narrower, never sent, or cannot be carried. */
-export function checkColumns({ source, target }: MappedTable): Finding[] {
+export function checkColumns(table: MappedTable, extraColumns: ExtraColumns): Finding[] {
+  const { source, target } = table;
+  const lacking = source.columns.filter((column) => !column.virtual && targetColumn(target, column.name) === null);
   const sent = source.columns.flatMap((column) => {
     const to = targetColumn(target, column.name);
-    if (column.virtual) return to ? checkVirtual({ source, target }, to) : [];
-    return to ? checkSent({ source, target }, column, to) : [missing({ source, target }, column)];
+    if (to === null) return [];
+    return column.virtual ? checkVirtual(table, to) : checkSent(table, column, to);
   });
-  const unsent = target.columns.filter((column) => sourceColumn(source, column.name) === null);
-  return [...sent, ...unsent.flatMap((column) => checkUnsent({ source, target }, column))];
+  const collecting = typeof extraColumns === 'object' ? extraColumns.into : null;
+  const unsent = target.columns.filter(
+    (column) => sourceColumn(source, column.name) === null && column.name !== collecting,
+  );
+  return [
+    ...sent,
+    ...lacking.map((column) => missing(table, column, extraColumns)),
+    ...(collecting === null ? [] : checkCollecting(table, collecting, lacking)),
+    ...unsent.flatMap((column) => checkUnsent(table, column)),
+  ];
 }
 
-function missing({ target }: MappedTable, column: SourceColumn): Finding {
+function missing({ source, target }: MappedTable, column: SourceColumn, extraColumns: ExtraColumns): Finding {
   const type = fittingType(column);
+  const isKey = source.primaryKey.includes(column.name);
+  if (extraColumns !== 'error' && !isKey)
+    return createFinding('note', 'column.extra', {
+      object: columnLabel(target, column.name),
+      problem:
+        extraColumns === 'ignore'
+          ? 'the target does not have this column, so its values are left out, and not compared'
+          : `the target does not have this column, so its values are kept in "${extraColumns.into}", and not compared`,
+      found: `${column.type} on the source only`,
+      remedy: action('Nothing to do: apply.extraColumns asks for it.'),
+    });
   return createFinding('blocking', 'column.missing', {
     object: columnLabel(target, column.name),
     problem: 'the source sends this column and the target does not have it',
@@ -31,31 +54,60 @@ function missing({ target }: MappedTable, column: SourceColumn): Finding {
   });
 }
 
+/** The column that takes what the target lacks: needed where something lacks, and jsonb in any case. */
+function checkCollecting({ source, target }: MappedTable, name: string, lacking: readonly SourceColumn[]): Finding[] {
+  const object = columnLabel(target, name);
+  const column = target.columns.find((one) => one.name === name);
+  const own = sourceColumn(source, name);
+  if (own !== null && lacking.length > 0)
+    return [
+      createFinding('blocking', 'column.collecting', {
+        object,
+        problem: 'the source sends this column itself, so it cannot take the columns that the target lacks',
+        found: `${own.type} on the source`,
+        remedy: action('Name another column in apply.extraColumns.'),
+      }),
+    ];
+  if (own !== null || (column === undefined && lacking.length === 0)) return [];
+  if (column?.baseType === 'jsonb' && !column.generated) return [];
+  const alter = `ALTER TABLE ${quoteTable(target.name)}`;
+  return [
+    createFinding('blocking', 'column.collecting', {
+      object,
+      problem: 'apply.extraColumns names this column for what the target lacks, and it must be jsonb',
+      found: column === undefined ? 'no such column' : `${column.type}${column.generated ? ', generated' : ''}`,
+      remedy:
+        column === undefined
+          ? onTarget(`${alter} ADD COLUMN ${escapeIdentifier(name)} jsonb`)
+          : action('Name another column in apply.extraColumns, or change this one to jsonb.'),
+    }),
+  ];
+}
+
 function checkSent(table: MappedTable, column: SourceColumn, to: TargetColumn): Finding[] {
   // The target computes it itself: nothing is written.
   if (to.generated) return [];
   const isKey = table.source.primaryKey.includes(column.name);
   const findings: Finding[] = [];
   const fit = columnFit(column, to);
-  if (fit !== 'fits' && !(isKey && fit === 'rounds')) findings.push(unfit(table, column, to, fit));
+  if (fit === 'converts') findings.push(converted(table, column, to));
+  else if (fit !== 'fits' && !(isKey && fit === 'rounds')) findings.push(unfit(table, column, to, fit));
+  if (parseSourceType(column.type).base === 'jsonb' && !to.notNull) findings.push(jsonNull(table, column, to));
   if (column.nullable && to.notNull) findings.push(refusesNull(table, to));
   if (to.identity === 'always' && !isKey) findings.push(alwaysIdentity(table, to));
   return findings;
 }
 
-const PROBLEMS: Readonly<Record<Exclude<ColumnFit, 'fits'>, string>> = {
+type Unfit = Exclude<ColumnFit, 'fits' | 'converts'>;
+
+const PROBLEMS: Readonly<Record<Unfit, string>> = {
   narrower: 'the target refuses values that the source may hold, and the stream halts at the first one',
-  rounds: 'the target would round or cut values of the source silently',
+  rounds: 'the target keeps fewer digits than the source may hold, and values are refused or rounded',
   incompatible: 'the target reads another kind of value',
   unsupported: "this type of CockroachDB's cannot be carried",
 };
 
-function unfit(
-  { target }: MappedTable,
-  column: SourceColumn,
-  to: TargetColumn,
-  fit: Exclude<ColumnFit, 'fits'>,
-): Finding {
+function unfit({ target }: MappedTable, column: SourceColumn, to: TargetColumn, fit: Unfit): Finding {
   const type = fittingType(column);
   return createFinding('blocking', `column.${fit}`, {
     object: columnLabel(target, to.name),
@@ -65,6 +117,27 @@ function unfit(
       fit === 'unsupported' || type === null
         ? action(unsupportedRemedy(column))
         : onTarget(widen(target, column, to, type)),
+  });
+}
+
+function converted({ target }: MappedTable, column: SourceColumn, to: TargetColumn): Finding {
+  return createFinding('warning', 'column.converts', {
+    object: columnLabel(target, to.name),
+    problem: `every value is taken, but not all that it says: ${conversionOf(column, to)}`,
+    found: `${column.type} on the source, ${to.type} on the target`,
+    remedy: action(`Nothing to do if that is meant; else change the column on the target to ${fittingType(column)}.`),
+  });
+}
+
+/** The changefeed writes both as `null`; where NULL is not allowed, the apply knows which is meant. */
+function jsonNull({ target }: MappedTable, column: SourceColumn, to: TargetColumn): Finding {
+  return createFinding('note', 'column.json-null', {
+    object: columnLabel(target, to.name),
+    problem: 'a changefeed does not tell the JSON value null from SQL NULL, so both arrive as NULL',
+    found: `${column.type}, ${column.nullable ? 'nullable' : 'NOT NULL on the source only'}`,
+    remedy: column.nullable
+      ? action('Nothing to do unless the application tells them apart.')
+      : onTarget(`ALTER TABLE ${quoteTable(target.name)} ALTER COLUMN ${escapeIdentifier(to.name)} SET NOT NULL`),
   });
 }
 

@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import type { ExtraColumns } from '../../domain/extra-columns.js';
 import type { Finding } from '../../domain/finding.js';
 import type { SourceTable } from '../../domain/source-table.js';
 import { formatTableName, type TableName } from '../../domain/table.js';
@@ -27,6 +28,8 @@ export interface TargetPlan {
   readonly enforcementOffWanted: boolean;
   /** Table of the drain's sentinel row; null: there is none. */
   readonly sentinel: TableName | null;
+  /** What becomes of a column that a target table lacks. */
+  readonly extraColumns: ExtraColumns;
 }
 
 export interface TargetPreflight {
@@ -75,7 +78,7 @@ export async function preflightPostgres(client: pg.Client, plan: TargetPlan): Pr
         .filter(({ target }) => !tables.get(formatTableName(target)))
         .map(({ target }) => missingTable(target)),
       ...mapped.flatMap((table) => checkTable(table, { role: server.role, enforcementOff })),
-      ...mapped.filter(isTable).flatMap((table) => [...checkKeys(table), ...checkColumns(table)]),
+      ...mapped.filter(isTable).flatMap((table) => [...checkKeys(table), ...checkColumns(table, plan.extraColumns)]),
       ...privileges,
       ...(sentinel?.findings ?? []),
       ...(plan.enforcementOffWanted && !allowed ? [replicationRoleRefused(server.role)] : []),

@@ -37,7 +37,7 @@ export async function openPostgresApplySession(options: PostgresApplyOptions): P
 
 function createApplySession(client: pg.Client, options: PostgresApplyOptions): ApplySession {
   const row = createCheckpointRow(client, options.checkpointSchema, options.stream);
-  const tables = createApplyTables(client, options.plan);
+  const tables = createApplyTables(client, options.plan, options.extraColumns);
   const begin = beginStatement(options);
   let heldAs: string | null = null;
 

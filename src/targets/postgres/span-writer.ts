@@ -8,7 +8,9 @@ import type { Reference } from './apply-shape.js';
 import type { ApplyTables } from './apply-tables.js';
 import { planBatches } from './batch.js';
 import { classifyPostgresError, PostgresError } from './errors.js';
-import { findContested, type KeySets, liftAlone, liftWithReferencing, ROWS_TOGETHER } from './lift.js';
+import { type Tried, withoutImpossibleDeletes } from './impossible-keys.js';
+import { findContested, liftAlone, liftWithReferencing, ROWS_TOGETHER } from './lift.js';
+import { findRefusedColumn } from './refused-column.js';
 import { runApart, runBatch, runTogether } from './statements.js';
 import { findWays } from './ways.js';
 
@@ -38,7 +40,7 @@ export async function writeSpan(
   const outcome = await writeSet(options, collapsed, halves === null ? Infinity : MOST_LIFTED);
   if (outcome === 'written') return count(collapsed);
   if (halves === null) {
-    await searchTimestamp(options, collapsed, outcome);
+    await finishTimestamp(options, collapsed, outcome);
     return { ...count(collapsed), inSourceOrder: true };
   }
   const first = await writeSpan(options, halves[0]);
@@ -88,11 +90,9 @@ async function writeSet(options: SpanWriterOptions, set: readonly ApplyMutation[
 
   const all = planBatches(set, ROWS_TOGETHER);
   const lifting = { client, tables, referencesOf };
-  let contested: KeySets = new Map();
-  const found = await attempt(options, async () => {
-    contested = await findContested(lifting, set);
-  });
-  if (found !== 'written') return found;
+  const found = await undoable(options, () => findContested(lifting, set));
+  if (found instanceof PostgresError) return found;
+  const contested = found.done;
   if (ways.mayReplace(contested.keys()) && !(small && contested.size === 0)) {
     outcome = await attempt(options, async () =>
       runTogether(client, tables, all, await liftAlone(lifting, set, contested)),
@@ -100,7 +100,9 @@ async function writeSet(options: SpanWriterOptions, set: readonly ApplyMutation[
     if (!mayBeOrder(outcome)) return outcome;
   }
   if (enforcementOff) return outcome;
-  const lifted = await liftWithReferencing(lifting, set, contested, most);
+  const looked = await undoable(options, () => liftWithReferencing(lifting, set, contested, most));
+  if (looked instanceof PostgresError) return looked;
+  const lifted = looked.done;
   return lifted === null ? outcome : attempt(options, () => runApart(client, tables, all, lifted));
 }
 
@@ -117,22 +119,48 @@ const ORDER_CODES: ReadonlySet<string> = new Set([
   '23P01', // exclusion
 ]);
 
+/** Runs `work` as `undoable` does. */
+async function attempt(options: SpanWriterOptions, work: () => Promise<void>): Promise<Exclude<Outcome, 'no way'>> {
+  const result = await undoable(options, work);
+  return result instanceof PostgresError ? result : 'written';
+}
+
 /**
  * Runs `work` under a savepoint and checks deferred constraints at its end, so that an objection falls on the part that caused it.
  * Returns the row error with which the part was undone. Any other error ends the transaction: after it there may be no live savepoint
  * to go back to (protocol rule 21).
  */
-async function attempt({ client }: SpanWriterOptions, work: () => Promise<void>): Promise<Exclude<Outcome, 'no way'>> {
+async function undoable<T>(
+  { client }: SpanWriterOptions,
+  work: () => Promise<T>,
+): Promise<{ readonly done: T } | PostgresError> {
   await client.query('SAVEPOINT part');
   try {
-    await work();
+    const done = await work();
     await client.query('SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED; RELEASE SAVEPOINT part');
-    return 'written';
+    return { done };
   } catch (error) {
     if (classifyPostgresError(error) !== 'row') throw error;
     await client.query('ROLLBACK TO SAVEPOINT part; RELEASE SAVEPOINT part');
     return new PostgresError(error);
   }
+}
+
+/** The changes of one timestamp, one for each key, after they were refused as a set. */
+async function finishTimestamp(
+  options: SpanWriterOptions,
+  changes: readonly ApplyMutation[],
+  refused: Exclude<Outcome, 'written'>,
+): Promise<void> {
+  const tried: Tried = async (sql, parameters) => {
+    const result = await undoable(options, () => options.client.query(sql, [...parameters]));
+    return result instanceof PostgresError ? result : null;
+  };
+  const possible = await withoutImpossibleDeletes(options.tables, changes, tried);
+  const whole = possible === changes ? refused : await writeSet(options, possible, Infinity);
+  if (whole === 'written') return;
+  if (whole === 'no way') throw noWay(options, possible);
+  await searchTimestamp(options, possible, whole, tried);
 }
 
 /**
@@ -142,9 +170,9 @@ async function attempt({ client }: SpanWriterOptions, work: () => Promise<void>)
 async function searchTimestamp(
   options: SpanWriterOptions,
   changes: readonly ApplyMutation[],
-  whole: Exclude<Outcome, 'written'>,
+  whole: PostgresError,
+  tried: Tried,
 ): Promise<void> {
-  if (whole === 'no way') throw noWay(options, changes);
   const rows = planBatches(changes, ROWS_TOGETHER).flatMap((batch) => batch.rows);
   const take = async (part: readonly ApplyMutation[]): Promise<PostgresError | null> => {
     const outcome = await writeSet(options, part, Infinity);
@@ -156,11 +184,14 @@ async function searchTimestamp(
   const found = (await findRefused(rows, take, isSame)) ?? (await findRefused(rows, take, () => true));
   if (found === null) return;
   const { item, refusal } = found;
+  const table = await options.tables.at(item.table, item.columns ?? []);
+  const { column, reason } = await findRefusedColumn({ row: item, table, refusal, tried });
   throw new BadRowError(
     nameOf(options, item),
     Buffer.from(item.key).toString('utf8').slice(0, SHOWN_KEY_LENGTH),
+    column,
     refusal.code,
-    refusal.message,
+    reason,
     { cause: refusal },
   );
 }

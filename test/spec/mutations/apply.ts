@@ -218,12 +218,30 @@ export const APPLY_MUTATIONS = [
       '            upserts.get(mutation.table)?.keys().next().value ?? mutation.columns ?? [],\n',
       'rows of several column sets in one window: an absent column keeps its value and its default (protocol rule 19)',
     ],
+  ]),
+  ...changesOf('src/targets/postgres/batch.ts', 'test/targets/postgres/types.test.ts', [
     [
       'inv 7',
       'values become JavaScript numbers',
       "(batch.kind === 'upsert' ? (row.after ?? row.key) : row.key)",
       'Buffer.from(JSON.stringify(JSON.parse(Buffer.from(row.after ?? row.key).toString())))',
       'every type arrives bit-exact, by PostgreSQL’s own readers',
+    ],
+  ]),
+  ...changesOf('src/targets/postgres/types.ts', 'test/targets/postgres/types.test.ts', [
+    [
+      'inv 9',
+      'a value is rounded or cut to the column',
+      'THEN ${refusal(bare, limited, value)} ELSE',
+      'THEN ${compared} ELSE',
+      'a value that does not fit is refused with table, key and column, and never shown, rounded or cut',
+    ],
+    [
+      '18',
+      'the key of a delete is cut to the column',
+      ': `${source}::${type.bare}`;',
+      ': `${source}::${type.limited ?? type.bare}`;',
+      'a key longer than the target’s column finds nothing: it is never cut to size',
     ],
   ]),
   ...changesOf('src/targets/collapse.ts', 'test/targets/postgres/apply-values.test.ts', [

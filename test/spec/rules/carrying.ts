@@ -52,7 +52,7 @@ export const CARRYING_RULES: readonly Rule[] = [
     tests: [
       ...by('test/apply/loop.test.ts', '1,2,3,2 ends at 3, whenever the second 2 comes'),
       ...by(
-        'test/targets/postgres/apply-values.test.ts',
+        'test/targets/postgres/types.test.ts',
         'a key is its value: each type of key is deleted, and [1.500] by [1.5]',
       ),
       ...by(STAGE_TEST, 'a redelivery overwrites itself, within a body and across bodies'),
@@ -86,7 +86,7 @@ export const CARRYING_RULES: readonly Rule[] = [
       at('src/receiver/intake.ts', 'after: body.subarray('),
     ],
     tests: [
-      ...by('test/targets/postgres/apply-values.test.ts', 'every type arrives bit-exact, by PostgreSQL’s own readers'),
+      ...by('test/targets/postgres/types.test.ts', 'every type arrives bit-exact, by PostgreSQL’s own readers'),
       ...by(STAGE_TEST, 'values are bit-exact and stay so while the stage is written'),
     ],
   },
@@ -104,11 +104,12 @@ export const CARRYING_RULES: readonly Rule[] = [
   {
     name: 'inv 9',
     words:
-      'A row writes to its own key only, and no action of a foreign key to any; one that meets another unique key is an error.',
+      'A row writes to its own key only, and no action of a foreign key to any; one that meets another unique key is an error, and so is a value that does not fit.',
     kept: [
       at('src/targets/postgres/sql.ts', '`ON CONFLICT (${table.key'),
       at('src/targets/postgres/ways.ts', 'together = false;'),
       at('src/targets/postgres/lift.ts', 'add(next, child, key);'),
+      at('src/targets/postgres/types.ts', 'function withinLimits('),
     ],
     tests: [
       ...by(
@@ -116,6 +117,10 @@ export const CARRYING_RULES: readonly Rule[] = [
         'a row touches only its own key: one that meets another row’s unique value is refused, and that row stays (invariant 9)',
         'values change hands within a transaction: enforcement on, 1 rows a statement',
         'values change hands within a transaction: enforcement on, 1000 rows a statement',
+      ),
+      ...by(
+        'test/targets/postgres/types.test.ts',
+        'a value that does not fit is refused with table, key and column, and never shown, rounded or cut',
       ),
     ],
   },

@@ -55,6 +55,7 @@ export async function createApplyFixture(
     stream,
     checkpointSchema: '_failback',
     flushSize: 1000,
+    extraColumns: 'error',
     enforcementOff: false,
     collapseMutations: true,
     lockTimeoutMs: 400,

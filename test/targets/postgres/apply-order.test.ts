@@ -180,6 +180,15 @@ test('a row refused for good is found, named by its key, and nothing of the wind
     ['23514', 'check', upsert(70, 0, '[7000]', `{"id": 7000, "mood": "${SECRET}", "name": "x"}`)],
     ['P0001', 'trigger', upsert(70, 1, '[7000]', `{"id": 7000, "name": "${SECRET}"}`)],
   ];
+  /** PostgreSQL names the column of a NULL only. A check and a trigger judge the row. */
+  const columnOf: Readonly<Record<string, string>> = {
+    overflow: 'n',
+    'too long': 'name',
+    'not a number': 'n',
+    'not a time': 'at',
+    'a character that no text can hold': 'name',
+    null: 'name',
+  };
   const fixture = await createApplyFixture(t, postgres, ddl, ['t', 'u']);
   const good = Array.from({ length: 200 }, (_, i) =>
     upsert(
@@ -197,6 +206,7 @@ test('a row refused for good is found, named by its key, and nothing of the wind
         assert.ok(error instanceof BadRowError, inspect(error));
         assert.equal(error.code, code);
         assert.equal(error.key, '[7000]');
+        assert.equal(error.column, columnOf[name] ?? null);
         assert.equal(error.table, row.table === 0 ? 'public.t' : 'public.u');
         const everything = `${inspect(error, { depth: Infinity, showHidden: true })} ${error.stack}`;
         assert.ok(!everything.includes(SECRET) && !everything.includes('4711471'), everything);

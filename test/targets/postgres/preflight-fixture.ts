@@ -42,6 +42,7 @@ export async function startPreflightBench(settings: Record<string, string> = {})
           connectionsNeeded: 4,
           enforcementOffWanted: true,
           sentinel: null,
+          extraColumns: 'error',
           ...more,
         });
       } finally {
