@@ -15,6 +15,8 @@ export interface Comparison {
   readonly differing: number;
   /** For people: per table what differs, by key, never by value. */
   readonly summary: string;
+  /** `schema.table.column` of what the target lacks and could not be compared. */
+  readonly notCompared?: readonly string[];
 }
 
 export interface ComparisonDeps extends Access {

@@ -1,3 +1,5 @@
+import { sayNotCompared } from './not-compared.js';
+
 /** The checkpoint row as it was read back. HLCs are text. */
 export interface Begun {
   readonly cursor: string;
@@ -11,6 +13,8 @@ export interface ComparedAtCursor {
   readonly differing: number;
   /** Per table what differs, by key. */
   readonly summary: string;
+  /** Columns that the target lacks. */
+  readonly notCompared?: readonly string[];
 }
 
 export interface AtCursorVerdict {
@@ -37,7 +41,8 @@ export function whyNotCompared(asked: boolean, { cursor, applied }: Begun): stri
  */
 export function judgeAtCursor(cursor: string, compared: ComparedAtCursor | null): AtCursorVerdict {
   if (compared === null) return { said: movedOn, differs: null };
-  const amount = `${compared.rows} rows in ${compared.tables} tables`;
+  const leftOut = sayNotCompared(compared.notCompared);
+  const amount = `${compared.rows} rows in ${compared.tables} tables${leftOut && `.${leftOut}`}`;
   if (compared.differing === 0) return { said: `both sides were equal: ${amount}`, differs: null };
   return {
     said: `both sides differed in ${compared.differing} keys: ${amount}`,

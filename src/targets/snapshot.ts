@@ -18,6 +18,8 @@ export interface ComparedTable {
   /** The first `keyCount` of them are the primary key, in the source's key order. */
   readonly columns: readonly ComparedColumn[];
   readonly keyCount: number;
+  /** Columns that the source sends and the target lacks. */
+  readonly notCompared: readonly string[];
 }
 
 /** One row, or one key, as the database writes it in text; never a JavaScript number (invariant 7). */

@@ -1,15 +1,22 @@
+import { formatTableName } from '../domain/table.js';
+import type { ComparedTable } from '../targets/snapshot.js';
 import { countDiffering, type TableComparison } from './compare-tables.js';
 
 /** A status and a history have limits: what differs everywhere is not listed table by table. */
 const TABLES_LISTED = 20;
 
 /** What a comparison has shown, for people: by table and key, never by value. Pure. */
-export function summarize(results: readonly TableComparison[]): {
+export function summarize(
+  results: readonly TableComparison[],
+  compared: readonly Pick<ComparedTable, 'target' | 'notCompared'>[],
+): {
   readonly tables: number;
   readonly rows: number;
   /** Keys missing, extra or different, in all tables. */
   readonly differing: number;
   readonly summary: string;
+  /** `schema.table.column` of what the target lacks and could not be compared. */
+  readonly notCompared: readonly string[];
 } {
   const lines = results
     .filter((one) => countDiffering(one) > 0)
@@ -28,6 +35,9 @@ export function summarize(results: readonly TableComparison[]): {
     rows: results.reduce((sum, one) => sum + one.rows, 0),
     differing: results.reduce((sum, one) => sum + countDiffering(one), 0),
     summary: lines.length === 0 ? 'both sides are equal' : shorten(lines).join('. '),
+    notCompared: compared.flatMap(({ target, notCompared }) =>
+      notCompared.map((column) => `${formatTableName(target)}.${column}`),
+    ),
   };
 }
 

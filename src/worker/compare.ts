@@ -48,7 +48,7 @@ export function createComparison(access: Access): ComparisonDeps['compare'] {
             onProgress(before + rowsOfTable);
           },
         });
-        return { at, ...summarize(results) };
+        return { at, ...summarize(results, compared) };
       } finally {
         await snapshot.close();
       }

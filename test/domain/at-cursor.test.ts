@@ -30,6 +30,12 @@ const TABLE: readonly (readonly [
   ['equal sides go on', compared(0), /^both sides were equal: 7 rows in 2 tables$/, null],
   ['a target that has moved meanwhile goes on', null, /^rows were not compared: the target has moved on/, null],
   [
+    'columns that the target lacks are said',
+    { ...compared(0), notCompared: ['public.t.colour'] },
+    /^both sides were equal: 7 rows in 2 tables\. Not compared, .*: public\.t\.colour\.$/,
+    null,
+  ],
+  [
     'one row that differs waits for a person (protocol rule 1)',
     compared(1),
     /^both sides differed in 1 keys: 7 rows in 2 tables$/,

@@ -14,6 +14,15 @@ test('the least input is enough, and every default is filled in', () => {
   assert.equal(input.limits.outage, 12 * 3_600_000);
   assert.equal(input.apply.collapseMutations, true);
   assert.equal(input.compareAtCursor, true);
+  assert.equal(input.apply.extraColumns, 'error');
+});
+
+test('what becomes of columns that the target lacks is one of three', () => {
+  for (const extraColumns of ['error', 'ignore', { into: 'extra' }]) {
+    const parsed = parseRunbookInput({ ...MINIMAL, apply: { extraColumns } });
+    assert.ok(parsed.ok);
+    assert.deepEqual(parsed.input.apply.extraColumns, extraColumns);
+  }
 });
 
 const WRONG: [what: string, input: unknown, field: string, message: RegExp][] = [
@@ -40,6 +49,18 @@ const WRONG: [what: string, input: unknown, field: string, message: RegExp][] = 
   ['a bad duration', { ...MINIMAL, limits: { outage: '12 hours' } }, 'limits.outage', /found "12 hours".*duration/],
   ['a number for a duration', { ...MINIMAL, limits: { outage: 5 } }, 'limits.outage', /found 5.*duration/],
   ['a number out of range', { ...MINIMAL, apply: { flushSize: 0 } }, 'apply.flushSize', /found 0.*at least 1/],
+  [
+    'another word for extra columns',
+    { ...MINIMAL, apply: { extraColumns: 'drop' } },
+    'apply.extraColumns',
+    /found "drop".*"ignore".*into/,
+  ],
+  [
+    'a misspelt place for extra columns',
+    { ...MINIMAL, apply: { extraColumns: { in: 'x' } } },
+    'apply.extraColumns',
+    /found \{"in":"x"\}.*into/,
+  ],
   ['an unknown gate', { ...MINIMAL, approvals: ['finsh'] }, 'approvals.0', /found "finsh".*finish/],
   ['a setting that is not ours', { ...MINIMAL, clusterSettings: { 'kv.x': '1' } }, 'clusterSettings.kv.x', /./],
 ];

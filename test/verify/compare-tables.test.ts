@@ -261,6 +261,19 @@ test('a target that is not exactly at the timestamp is not compared', async () =
   }
 });
 
+test('values that arrive in another form, as preflight has warned, are equal; another value is not', async () => {
+  await source.query(`CREATE TABLE c (id int PRIMARY KEY, zoned timestamptz, plain timestamp, number float8, small float8);
+    INSERT INTO c VALUES (1, '2024-02-29 10:04:56.123456+00', '2024-02-29 10:04:56.5', '-0', 16777217),
+      (2, '0044-03-15 00:00:00+00 BC', NULL, 'NaN', 0.30000000000000004), (3, '2024-02-29 10:04:56+00', NULL, 1, 1)`);
+  await target.query(`CREATE TABLE c (id int PRIMARY KEY, zoned timestamp, plain timestamptz, number numeric, small float4);
+    INSERT INTO c VALUES (1, '2024-02-29 10:04:56.123456', '2024-02-29 10:04:56.5+00', 0, 16777216),
+      (2, '0044-03-15 00:00:00 BC', NULL, 'NaN', 0.3), (3, '2024-02-29 11:04:56', NULL, 1.5, 1.5)`);
+  const types = { id: 'INT4', zoned: 'TIMESTAMPTZ', plain: 'TIMESTAMP', number: 'FLOAT8', small: 'FLOAT4' };
+  await source.query(`SET TimeZone = 'UTC'`);
+  const [result] = await compare([await plan('c', types, ['id'])]);
+  assert.deepEqual(result?.different.rows, [{ key: '["3"]', columns: ['zoned', 'number', 'small'] }]);
+});
+
 test('an abort ends the comparison, and a value that the target cannot read is not shown', async () => {
   await source.query(`CREATE TABLE v (id int PRIMARY KEY, v text); INSERT INTO v VALUES (1, 'SECRET')`);
   await target.query(`CREATE TABLE v (id int PRIMARY KEY, v int)`);

@@ -11,6 +11,7 @@ const table = (keyCount: number): ComparedTable => ({
   target: { schema: 'public', table: 't' },
   columns: [column('a'), column('B'), column('note')],
   keyCount,
+  notCompared: [],
 });
 
 test('pages of a single and of a composite key', () => {

@@ -16,6 +16,12 @@ export function planComparison({ source, target }: MappedTable): ComparedTable |
   if (keys.length === 0 || keys.length !== source.primaryKey.length) return null;
   const others = source.columns
     .filter((column) => !column.virtual && !source.primaryKey.includes(column.name))
-    .flatMap((column) => toCompared(column.name));
-  return { source: source.table, target: target.name, columns: [...keys, ...others], keyCount: keys.length };
+    .map((column) => column.name);
+  return {
+    source: source.table,
+    target: target.name,
+    columns: [...keys, ...others.flatMap(toCompared)],
+    keyCount: keys.length,
+    notCompared: others.filter((name) => targetColumn(target, name) === null),
+  };
 }
