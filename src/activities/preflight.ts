@@ -1,16 +1,15 @@
 import { readClusterId } from '../cockroach/introspect.js';
 import { preflightCockroach } from '../cockroach/preflight.js';
-import { topicOf } from '../cockroach/changefeed-statement.js';
-import type { IntrospectedTable } from '../cockroach/introspect.js';
 import { mergeChangefeedOptions, refuseOptions } from '../domain/changefeed-options.js';
 import { action, createFinding, type Finding } from '../domain/finding.js';
 import type { Place } from '../domain/place.js';
 import { receiverAddress } from '../domain/receiver-address.js';
 import type { RunbookInput } from '../domain/runbook-input.js';
 import type { SentinelTable } from '../domain/sentinel.js';
-import { formatTableName, type StreamPlan, type TableName } from '../domain/table.js';
+import { formatTableName, parseTableName, type StreamPlan } from '../domain/table.js';
 import { withSource, withStore, type Access } from './access.js';
 import { translate, translated } from './failure-translation.js';
+import { planStream, targetOf } from './stream-plan.js';
 
 export interface PreflightDeps extends Access {
   /** Receiver of this worker, as CockroachDB reaches it, and what speaks against it. */
@@ -40,11 +39,12 @@ export function createPreflightActivities(deps: PreflightDeps) {
   return translated({
     async preflight({ place, input }: { place: Place; input: RunbookInput }): Promise<PreflightFacts> {
       if (input.drain.forward !== undefined) deps.requireForward(input.drain.forward);
-      const wanted = input.tables.map(parseName);
+      const wanted = input.tables.flatMap((text) => parseTableName(text) ?? []);
       const receiver = await deps.receiver();
       const refusedOptions = checkOptions(input);
-      const findings: Finding[] = [...receiver.findings, ...refusedOptions, ...checkSchemas(wanted, input)];
-      const sentinel = input.drain.sentinel === undefined ? null : parseName(input.drain.sentinel);
+      const findings: Finding[] = [...receiver.findings, ...refusedOptions];
+      const sentinel = input.drain.sentinel === undefined ? null : parseTableName(input.drain.sentinel);
+      // The sink URL's path names one schema, as the sender's address. Each row finds its table by its topic, in whatever schema.
       const targetSchema = input.targetSchema ?? wanted[0]?.schema ?? 'public';
 
       const target = deps.target(place);
@@ -74,18 +74,18 @@ export function createPreflightActivities(deps: PreflightDeps) {
           ? null
           : await attempt(findings, 'target', place.target, () =>
               target.preflight({
-                tables: tables.map((table) => ({ source: table, target: targetOf(table.table, input) })),
+                tables: tables.map((table) => ({ source: table, target: targetOf(table.table, input.targetSchema) })),
                 run: place.run,
                 checkpointSchema: place.checkpointSchema,
                 enforcementOffWanted: input.apply.enforcement === 'auto',
-                sentinel: sentinel && targetOf(sentinel, input),
+                sentinel: sentinel && targetOf(sentinel, input.targetSchema),
                 extraColumns: input.apply.extraColumns,
               }),
             );
       findings.push(...(answer?.findings ?? []));
       return {
         findings,
-        plan: planOf(tables, answer?.order ?? [], input),
+        plan: planStream(tables, answer?.order ?? [], input.targetSchema),
         targetDatabase: database ?? '',
         targetSchema,
         enforcementOff: answer?.enforcementOff ?? false,
@@ -131,47 +131,4 @@ function checkOptions(input: RunbookInput): Finding[] {
       remedy: action(`Remove it: ${reason}.`),
     }),
   );
-}
-
-/** One stream sends to one path, and the path names one schema. */
-function checkSchemas(tables: readonly TableName[], input: RunbookInput): Finding[] {
-  const schemas = [...new Set(tables.map((table) => table.schema))];
-  if (schemas.length < 2 || input.targetSchema !== undefined) return [];
-  return [
-    createFinding('blocking', 'tables.schemas', {
-      object: 'tables',
-      problem: 'they lie in several schemas',
-      found: schemas.join(', '),
-      remedy: action('Name targetSchema, or start one run for each schema.'),
-    }),
-  ];
-}
-
-function parseName(text: string): TableName {
-  const [schema = '', table = ''] = text.split('.');
-  return { schema, table };
-}
-
-function targetOf(source: TableName, input: RunbookInput): TableName {
-  return { schema: input.targetSchema ?? source.schema, table: source.table };
-}
-
-/** The stream's tables in the order in which the target takes them, parents first. */
-function planOf(tables: readonly IntrospectedTable[], order: readonly TableName[], input: RunbookInput): StreamPlan {
-  const names = tables.map((table) => table.table);
-  return order.flatMap((target) => {
-    const found = tables.find(
-      ({ table }) => formatTableName(targetOf(table, input)).toLowerCase() === formatTableName(target).toLowerCase(),
-    );
-    if (!found) return [];
-    return [
-      {
-        topic: topicOf(found.table, found.fullName, names),
-        source: found.table,
-        sourceId: found.id,
-        target,
-        keyColumns: found.keyColumns.map(({ name, keyClass }) => ({ name, keyClass: keyClass ?? 'exact' })),
-      },
-    ];
-  });
 }

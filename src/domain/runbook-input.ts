@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { parseDuration } from './duration.js';
+import { formatTableName, parseTableName } from './table.js';
 import { describeIssues, type InputProblem } from './input-problems.js';
 
 /** A duration in the input: `250ms`, `30s`, `1m30s`, `12h`, `4d`. Kept as milliseconds. */
@@ -34,7 +35,11 @@ const identifier = (what: string) =>
 
 const tableName = z
   .string('expected "schema.table"')
-  .regex(/^[^.\s"']+\.[^.\s"']+$/, 'expected "schema.table", spelled as CockroachDB stores it');
+  .refine(
+    (text) => parseTableName(text) !== null,
+    'expected "schema.table", spelled as CockroachDB stores it; a part with a dot, a blank or a quote in double quotes',
+  )
+  .transform((text) => formatTableName(parseTableName(text) ?? { schema: '', table: text }));
 
 /** The cluster settings that the runbook may change; each is put back at the end. */
 export const CLUSTER_SETTINGS = [

@@ -4,9 +4,28 @@ export interface TableName {
   readonly table: string;
 }
 
-/** `schema.table` for people and for messages. Not SQL: nothing is quoted. */
+/**
+ * `schema.table` as in the input and in messages. A part with a dot, a blank or a quote in it stands in double quotes (one inside is
+ * doubled), so that two names never look alike. Not SQL: capitals and keywords need no quotes.
+ */
 export function formatTableName(name: TableName): string {
-  return `${name.schema}.${name.table}`;
+  return `${formatPart(name.schema)}.${formatPart(name.table)}`;
+}
+
+function formatPart(part: string): string {
+  return PLAIN.test(part) ? part : `"${part.replaceAll('"', '""')}"`;
+}
+
+const PLAIN = /^[^.\s"']+$/;
+const NAME = /^(?:"((?:[^"]|"")+)"|([^.\s"']+))\.(?:"((?:[^"]|"")+)"|([^.\s"']+))$/;
+
+/** Reads what `formatTableName` writes; null where it is something else. */
+export function parseTableName(text: string): TableName | null {
+  const [, quotedSchema, schema, quotedTable, table] = NAME.exec(text) ?? [];
+  const part = (quoted: string | undefined, plain: string | undefined): string =>
+    quoted?.replaceAll('""', '"') ?? plain ?? '';
+  const name = { schema: part(quotedSchema, schema), table: part(quotedTable, table) };
+  return name.schema === '' || name.table === '' ? null : name;
 }
 
 /**

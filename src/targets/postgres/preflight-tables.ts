@@ -14,6 +14,27 @@ export function missingTable(name: TableName): Finding {
   });
 }
 
+/** Source tables that would be written into one table: of one name in several schemas, or of names that differ in case alone. */
+export function sharedTables(tables: readonly MappedTable[]): Finding[] {
+  const sources = new Map<string, MappedTable[]>();
+  for (const table of tables) sources.set(table.target.oid, [...(sources.get(table.target.oid) ?? []), table]);
+  return [...sources.values()].flatMap((sharing) => {
+    const [first] = sharing;
+    if (first === undefined || sharing.length < 2) return [];
+    return [
+      createFinding('blocking', 'table.shared', {
+        object: formatTableName(first.target.name),
+        problem:
+          'several tables of the source would be written into this one, and rows of one key would overwrite each other',
+        found: sharing.map(({ source }) => formatTableName(source.table)).join(', '),
+        remedy: action(
+          'Give each a table of its own on the target (without targetSchema each goes to the schema of its own name), or leave all but one out.',
+        ),
+      }),
+    ];
+  });
+}
+
 /** The role that applies, and whether its sessions apply with triggers and foreign keys off. */
 export interface ApplyingRole {
   readonly role: string;

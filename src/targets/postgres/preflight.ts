@@ -12,7 +12,7 @@ import { checkKeys } from './preflight-keys.js';
 import { checkPrivileges, mayUseReplicationRole, replicationRoleRefused } from './preflight-privileges.js';
 import { checkSentinel } from './preflight-sentinel.js';
 import { checkServer } from './preflight-server.js';
-import { checkTable, missingTable } from './preflight-tables.js';
+import { checkTable, missingTable, sharedTables } from './preflight-tables.js';
 import { checkDeferrableKeys, checkUniqueKeys } from './preflight-unique-keys.js';
 import type { TargetTable } from './table-shape.js';
 
@@ -77,6 +77,7 @@ export async function preflightPostgres(client: pg.Client, plan: TargetPlan): Pr
       ...plan.tables
         .filter(({ target }) => !tables.get(formatTableName(target)))
         .map(({ target }) => missingTable(target)),
+      ...sharedTables(mapped),
       ...mapped.flatMap((table) => checkTable(table, { role: server.role, enforcementOff })),
       ...mapped.filter(isTable).flatMap((table) => [...checkKeys(table), ...checkColumns(table, plan.extraColumns)]),
       ...privileges,

@@ -71,6 +71,52 @@ test('names that need quotes, and that differ in case alone', async (t) => {
   assert.deepEqual(await fixture.rows(`SELECT 1 FROM "Odd ""name"`), []);
 });
 
+test('schemas, tables and columns with dots, quotes, blanks, capitals, other scripts, and SQL’s own words', async (t) => {
+  const fixture = await createApplyFixture(
+    t,
+    postgres,
+    `CREATE SCHEMA "Odd.schema ""x"""; CREATE SCHEMA s2;
+     CREATE TABLE "Odd.schema ""x"""."select" ("user" int PRIMARY KEY, "a.b" text, "say ""hi""" text, "größe 漢" text, "Order" text, "it's" numeric(10,2));
+     CREATE TABLE t (id int PRIMARY KEY, v text); CREATE TABLE s2.t (id int PRIMARY KEY, v text)`,
+    [],
+  );
+  const plan = [
+    ['Odd.schema "x"', 'select', 'user'],
+    ['public', 't', 'id'],
+    ['s2', 't', 'id'],
+  ].map(([schema = '', table = '', key = ''], i) => ({
+    topic: String(i),
+    source: { schema, table },
+    sourceId: String(i),
+    target: { schema, table },
+    keyColumns: [{ name: key, keyClass: 'exact' as const }],
+  }));
+  const session = await fixture.open({ plan });
+  const odd = String.raw`{"Order": "o", "a.b": "d", "größe 漢": "g", "it's": 1.50, "say \"hi\"": "s", "user": 1}`;
+  await session.apply(
+    fixture.token,
+    windowOf(0, 1, [
+      upsert(1, 0, '[1]', odd),
+      upsert(1, 1, '[1]', '{"id": 1, "v": "of public"}'),
+      upsert(1, 2, '[1]', '{"id": 1, "v": "of s2"}'),
+      upsert(1, 2, '[2]', '{"id": 2, "v": "of s2"}'),
+    ]),
+  );
+  assert.deepEqual(await fixture.rows('SELECT * FROM "Odd.schema ""x"""."select"'), [
+    ['1', 'd', 's', 'g', 'o', '1.50'],
+  ]);
+  await session.apply(fixture.token, windowOf(1, 2, [remove(2, 2, '[1]'), remove(2, 0, '[1]')]));
+  assert.deepEqual(await fixture.rows('SELECT v FROM t UNION ALL SELECT v FROM s2.t'), [['of public'], ['of s2']]);
+  await assert.rejects(
+    session.apply(fixture.token, windowOf(2, 3, [upsert(3, 0, '[1]', odd.replace('1.50', '1.501'))])),
+    {
+      name: 'BadRowError',
+      table: '"Odd.schema ""x""".select',
+      column: "it's",
+    },
+  );
+});
+
 test('the last change of a key in a window counts, in statements of any size', async (t) => {
   const fixture = await createApplyFixture(t, postgres, 'CREATE TABLE t (id int PRIMARY KEY, v int)', ['t']);
   for (const [i, flushSize] of [1, 7, 1000].entries()) {

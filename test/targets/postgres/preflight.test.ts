@@ -329,3 +329,27 @@ test("another run's claim and another run's checkpoint row refuse; one's own is 
   assert.ok(problems(stranger).every((problem) => problem.startsWith('blocking privilege.checkpoint')));
   await store.close();
 });
+
+test('tables of the source that would share one table on the target are refused: of one name in two schemas, or alike but for case', async () => {
+  await bench.admin(`CREATE TABLE t (id bigint PRIMARY KEY, note text); CREATE SCHEMA s2; CREATE TABLE s2.t (LIKE t INCLUDING ALL); ${GRANTS};
+    GRANT USAGE ON SCHEMA s2 TO replicator; GRANT SELECT, INSERT, UPDATE, DELETE ON s2.t TO replicator`);
+  const other = { ...T, table: { schema: 's2', table: 't' } };
+  const folded = { ...T, table: { schema: 'public', table: 'T' } };
+  const into = (source: typeof T, schema: string) => ({ source, target: { ...source.table, schema } });
+
+  const own = await bench.preflight([], 'replicator', { tables: [into(T, 'public'), into(other, 's2')] });
+  assert.deepEqual(problems(own), []);
+  assert.deepEqual(
+    [...own.tables.values()].map((table) => table?.name.schema),
+    ['public', 's2'],
+  );
+
+  for (const tables of [
+    [into(T, 'public'), into(other, 'public')],
+    [into(T, 'public'), into(folded, 'public')],
+  ]) {
+    const shared = await bench.preflight([], 'replicator', { tables });
+    assert.deepEqual(problems(shared), ['blocking table.shared public.t']);
+    assert.match(remedyOf(shared, 'table.shared'), /leave all but one out/);
+  }
+});
