@@ -107,11 +107,18 @@ const PROBLEMS: Readonly<Record<Unfit, string>> = {
   unsupported: "this type of CockroachDB's cannot be carried",
 };
 
+/** PostGIS would read it; what is lost before is not to be had again. */
+const SHAPE = 'a changefeed sends this type as GeoJSON without its SRID, so a shape would not arrive as it is';
+
+function isShape(column: SourceColumn): boolean {
+  return /^(geometry|geography)$/.test(parseSourceType(column.type).base);
+}
+
 function unfit({ target }: MappedTable, column: SourceColumn, to: TargetColumn, fit: Unfit): Finding {
   const type = fittingType(column);
   return createFinding('blocking', `column.${fit}`, {
     object: columnLabel(target, to.name),
-    problem: PROBLEMS[fit],
+    problem: fit === 'unsupported' && isShape(column) ? SHAPE : PROBLEMS[fit],
     found: `${column.type} on the source, ${to.type} on the target${missingLabels(column, to)}`,
     remedy:
       fit === 'unsupported' || type === null
@@ -158,7 +165,7 @@ function widen(target: MappedTable['target'], column: SourceColumn, to: TargetCo
 }
 
 function unsupportedRemedy(column: SourceColumn): string {
-  return `Leave the table out of the stream, or drop or convert the column "${column.name}" on the source.`;
+  return `Leave the table out of the stream, or drop or convert the column "${column.name}" on the source; a column that the target lacks can be left out by apply.extraColumns.`;
 }
 
 function refusesNull({ target }: MappedTable, to: TargetColumn): Finding {
