@@ -19,7 +19,7 @@ BEGIN
     PERFORM crdb_sim.fail('XXUUU', format('failed to resolve targets in the CHANGEFEED stmt: table "%s" does not exist', array_to_string(parts, '.')), hint);
   END IF;
   RETURN jsonb_build_object('table_id', t.table_id, 'name', t.name, 'full_name', format('%s.%s.%s', current_database(), t.schema, t.name),
-    'topic', CASE WHEN full_name THEN format('%s.%s.%s', current_database(), t.schema, t.name) ELSE t.name END);
+    'topic', CASE WHEN full_name THEN format('%I.%I.%I', current_database(), t.schema, t.name) ELSE t.name END);
 END $$;
 
 -- Everything CREATE decides, before a job exists: {targets, options, cursor_nanos}. No cursor: the feed scans first.
