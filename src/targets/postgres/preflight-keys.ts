@@ -79,7 +79,8 @@ function coarseness(from: SourceColumn, to: TargetColumn): string | null {
   if (base === 'citext') return 'citext ignores case';
   if (!to.deterministic) return 'its collation is nondeterministic: different texts are equal';
   if (base === 'character') return 'char(n) ignores spaces at the end';
-  if (base === 'real' || columnFit(from, to) === 'rounds') return 'it rounds';
+  if (base === 'real') return 'it keeps fewer digits';
+  if (columnFit(from, to) === 'rounds') return 'it rounds';
   const isText = base === 'text' || base === 'character varying';
   if (isText && keyClassOf(from.type) !== 'exact') return "a number's spelling is not its value";
   return null;
