@@ -198,9 +198,17 @@ export function parseRunbookInput(raw: unknown): ParsedInput {
   if (twice !== undefined)
     return { ok: false, problems: [{ field: 'tables', message: `found "${twice}" twice: name each table once` }] };
   const { sentinel } = result.data.drain;
-  if (sentinel !== undefined && result.data.tables.includes(sentinel)) {
+  if (sentinel !== undefined && isAmong(sentinel, result.data)) {
     const message = `found "${sentinel}", which is among tables: name a table of its own`;
     return { ok: false, problems: [{ field: 'drain.sentinel', message }] };
   }
   return { ok: true, input: result.data };
+}
+
+/** On the source, or on the target, where `targetSchema` puts tables of several schemas into one. */
+function isAmong(sentinel: string, { tables, targetSchema }: RunbookInput): boolean {
+  const tableOf = (name: string): string | undefined => parseTableName(name)?.table;
+  return tables.some(
+    (name) => name === sentinel || (targetSchema !== undefined && tableOf(name) === tableOf(sentinel)),
+  );
 }

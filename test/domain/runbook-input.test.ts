@@ -40,6 +40,18 @@ const WRONG: [what: string, input: unknown, field: string, message: RegExp][] = 
     /found "mark".*schema\.table/,
   ],
   [
+    'a sentinel among the tables of the target',
+    { ...MINIMAL, targetSchema: 'shop', drain: { sentinel: 'marks.orders' } },
+    'drain.sentinel',
+    /"marks\.orders", which is among tables/,
+  ],
+  [
+    'a sentinel among the tables, in whatever quotes',
+    { ...MINIMAL, tables: ['public."odd.orders"'], drain: { sentinel: '"public"."odd.orders"' } },
+    'drain.sentinel',
+    /public\."odd\.orders"", which is among tables/,
+  ],
+  [
     'a sentinel among the tables',
     { ...MINIMAL, drain: { sentinel: 'public.orders' } },
     'drain.sentinel',

@@ -23,6 +23,10 @@ test('tables of two schemas, two of one name, one with a dot in its name, and a 
     apply: { extraColumns: { into: 'extra' } },
   });
   await run.replicating();
+  assert.match(
+    (await run.status()).atCursor ?? '',
+    /^both sides were equal: .* Not compared, .*: public\.orders\.added\.$/,
+  );
   await at.source.query(`INSERT INTO orders VALUES (1, 'one', 1.50), (2, NULL, NULL)`);
   await at.source.query(`INSERT INTO stock."odd.items" VALUES (1, 'an item'), (2, 'gone')`);
   await at.source.query(`INSERT INTO stock.orders VALUES (1, 'in stock')`);

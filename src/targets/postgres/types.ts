@@ -47,9 +47,10 @@ export function rowValue(type: ColumnType, source: string): string {
 
 /** SQL of a key column's value from its text. Never cut to the column's length: a longer key must find nothing. */
 export function keyValue(type: ColumnType, source: string): string {
-  return type.reader === 'timestamp'
-    ? timestampValue(type.bare, { bare: type.bare, limited: null }, source)
-    : `${source}::${type.bare}`;
+  if (type.reader !== 'timestamp') return `${source}::${type.bare}`;
+  const sent = timestampValue(type.bare, { bare: type.bare, limited: null }, source);
+  // PostgreSQL's own spelling, of rows that it has been asked for.
+  return `CASE WHEN ${source} = '-infinity' THEN '-infinity'::${type.bare} ELSE ${sent} END`;
 }
 
 /** What `withinLimits` makes PostgreSQL say. Holds the name of a type and no value, so it may be shown. */

@@ -239,8 +239,8 @@ export const APPLY_MUTATIONS = [
     [
       '18',
       'the key of a delete is cut to the column',
-      ': `${source}::${type.bare}`;',
-      ': `${source}::${type.limited ?? type.bare}`;',
+      'return `${source}::${type.bare}`;',
+      'return `${source}::${type.limited ?? type.bare}`;',
       'a key longer than the target’s column finds nothing: it is never cut to size',
     ],
   ]),

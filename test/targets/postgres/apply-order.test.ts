@@ -361,6 +361,55 @@ const HAND_OVERS: readonly HandOver[] = [
     sql: `SELECT string_agg(node::text, ' ' ORDER BY id) FROM node`,
     rows: [['(1,c,x) (2,y,) (3,x,)']],
   },
+  {
+    name: 'unique values swapped in columns with limits, where the rows have a key that PostgreSQL spells otherwise',
+    ddl: `CREATE DOMAIN amount AS numeric(5,2);
+      CREATE TABLE t (code varchar(3), at timestamp(3), u amount UNIQUE, here name DEFAULT 'new', PRIMARY KEY (code, at));
+      CREATE TABLE c (id int PRIMARY KEY, code varchar(3), at timestamp(3), FOREIGN KEY (code, at) REFERENCES t ON DELETE CASCADE);
+      INSERT INTO t VALUES ('abc', '-infinity', 1.5, 'a'), ('abd', '0044-03-15 00:00:00.5 BC', 2.5, 'b');
+      INSERT INTO c VALUES (1, 'abc', '-infinity'), (2, 'abd', '0044-03-15 00:00:00.5 BC')`,
+    tables: ['t:code,at', 'c'],
+    changes: [
+      upsert(1, 0, '["abc","-4713-11-24T00:00:00"]', '{"at": "-4713-11-24T00:00:00", "code": "abc", "u": 2.5}'),
+      upsert(1, 0, '["abd","-0043-03-15T00:00:00.5"]', '{"at": "-0043-03-15T00:00:00.5", "code": "abd", "u": 1.5}'),
+    ],
+    sql: `SELECT (SELECT string_agg(t::text, ' ' ORDER BY code) FROM t), (SELECT string_agg(c::text, ' ' ORDER BY id) FROM c)`,
+    rows: [
+      [
+        '(abc,-infinity,2.50,a) (abd,"0044-03-15 00:00:00.5 BC",1.50,b)',
+        '(1,abc,-infinity) (2,abd,"0044-03-15 00:00:00.5 BC")',
+      ],
+    ],
+  },
+  {
+    name: 'unique values swapped beside a row that keeps its own, spelled otherwise, which must not be touched',
+    ddl: `CREATE TABLE p (id int PRIMARY KEY, u numeric(5,2) UNIQUE, note text);
+      CREATE TABLE outside (id int PRIMARY KEY, p int REFERENCES p ON DELETE RESTRICT);
+      INSERT INTO p VALUES (1, 1.5, 'old'), (2, 2, 'two'), (3, 3, 'three'); INSERT INTO outside VALUES (1, 1)`,
+    tables: ['p'],
+    changes: [
+      upsert(1, 0, '[2]', '{"id": 2, "note": "two", "u": 3}'),
+      upsert(1, 0, '[1]', '{"id": 1, "note": "new", "u": 1.5}'),
+      upsert(1, 0, '[3]', '{"id": 3, "note": "three", "u": 2}'),
+    ],
+    sql: `SELECT string_agg(p::text, ' ' ORDER BY id) FROM p`,
+    rows: [['(1,1.50,new) (2,3.00,two) (3,2.00,three)']],
+  },
+  {
+    name: 'unique values swapped beside the deletes of a row and of a key that PostgreSQL cannot keep',
+    ddl: `CREATE TABLE p (id text PRIMARY KEY, u int UNIQUE);
+      CREATE TABLE c (id int PRIMARY KEY, p text REFERENCES p ON DELETE CASCADE);
+      INSERT INTO p VALUES ('a', 1), ('b', 2), ('gone', 3); INSERT INTO c VALUES (1, 'a'), (2, 'b')`,
+    tables: ['p', 'c'],
+    changes: [
+      upsert(1, 0, '["a"]', '{"id": "a", "u": 2}'),
+      upsert(1, 0, '["b"]', '{"id": "b", "u": 1}'),
+      remove(1, 0, String.raw`["x\u0000"]`),
+      remove(1, 0, '["gone"]'),
+    ],
+    sql: `SELECT (SELECT string_agg(p::text, ' ' ORDER BY id) FROM p), (SELECT string_agg(c::text, ' ' ORDER BY id) FROM c)`,
+    rows: [['(a,2) (b,1)', '(1,a) (2,b)']],
+  },
 ];
 
 for (const enforcementOff of [false, true]) {
