@@ -5,139 +5,139 @@ import pg from 'pg';
 import { startPostgres } from '../demo/parts/postgres.js';
 import { createBell } from '../src/apply/bell.js';
 import { runApplyLoop } from '../src/apply/loop.js';
-import { formatHlc, hlcOf, HLC_BYTES, writeHlc } from '../src/domain/hlc.js';
-import type { IncomingMutation } from '../src/domain/mutation.js';
 import { openLmdbStage } from '../src/staging/lmdb/open-stage.js';
+import { openPostgresCheckpointStore } from '../src/targets/postgres/checkpoint-store.js';
 import { openPostgresApplySession } from '../src/targets/postgres/session.js';
+import { bareLoop, FORMS } from './ceiling.js';
+import { COLUMN_TYPES, CURSOR, mutationsOf, planOf, tableName, timeOf, type RowShape } from './rows.js';
 
 /**
- * Rows/s visible on the target, of the apply loop over a filled LMDB stage, against a bare loop of set-based upserts of the same rows, in turns on
- * one PostgreSQL. Usage: node --import tsx bench/apply.ts [rows] [rows of a window] [rows of a statement]
+ * Rows/s visible on the target: the apply loop over a filled LMDB stage, against the target's ceiling, which is the same final rows by a bare loop of
+ * the best set-based statement on one connection. In turns on one PostgreSQL, the medians of three.
+ * Usage: node --import tsx bench/apply.ts [rows] [rows of a window] [rows of a statement]
  */
-const [ROWS = 100_000, WINDOW = 10_000, FLUSH = 5000] = process.argv.slice(2).map(Number);
-const KEYS = ROWS / 2;
+const [ROWS = 100_000, WINDOW = 20_000, FLUSH = 5_000] = process.argv.slice(2).map(Number);
 const TURNS = 3;
-const COLUMNS = ['amount', 'at', 'flag', 'id', 'n', 'name', 'note', 'price'] as const;
-const TYPES = 'amount numeric(12,2), at timestamptz, flag bool, id int8, n int4, name text, note text, price float8';
-const cursor = hlcOf(1_759_246_920_000_000_000n);
-
-function document(i: number): string {
-  return (
-    `{"amount": ${(i % 100_000) / 100}, "at": "2024-02-29T12:34:56.${String(i % 1_000_000).padStart(6, '0')}Z", "flag": ${i % 2 === 0},` +
-    ` "id": ${(i * 7919) % KEYS}, "n": ${i % 1000}, "name": "customer number ${i}", "note": "${'some words '.repeat(5)}", "price": ${i / 8}}`
-  );
-}
-
-const mutations: IncomingMutation[] = Array.from({ length: ROWS }, (_, i) => {
-  const at = new Uint8Array(HLC_BYTES);
-  writeHlc(at, 0, hlcOf(1_759_246_920_000_000_000n + BigInt(i + 1)));
-  return {
-    at,
-    table: 0,
-    key: Buffer.from(`[${(i * 7919) % KEYS}]`),
-    after: Buffer.from(document(i)),
-    columns: COLUMNS,
-  };
-});
-const end = hlcOf(1_759_246_920_000_000_000n + BigInt(ROWS));
+const CASES: readonly (readonly [string, RowShape])[] = [
+  ['200 bytes, uniform keys, 1 table', { rows: ROWS, bytes: 200, tables: 1, keys: 'uniform' }],
+  ['200 bytes, hot keys, 1 table', { rows: ROWS, bytes: 200, tables: 1, keys: 'hot' }],
+  ['1 KiB, uniform keys, 1 table', { rows: ROWS / 2, bytes: 1_024, tables: 1, keys: 'uniform' }],
+  ['200 bytes, uniform keys, 50 tables', { rows: ROWS, bytes: 200, tables: 50, keys: 'uniform' }],
+];
+const STREAM = 's';
+const TOKEN = 'token';
+const SCHEMA = '_failback';
 
 const postgres = await startPostgres();
 const client = new pg.Client({ connectionString: postgres.url() });
 await client.connect();
 try {
-  await client.query(`CREATE SCHEMA _failback; CREATE TABLE _failback.checkpoint (
-    stream text PRIMARY KEY, run text, applied numeric(30,10), cursor numeric(30,10), token text, holder_pid integer,
-    holder_started timestamptz, stage_id text, incarnation integer DEFAULT 0, changed_at timestamptz)`);
-  for (let turn = 1; turn <= TURNS; turn++) {
-    report(`turn ${turn}: bare set-based upserts`, await bare());
-    report(`turn ${turn}: stage, loop and checkpoint`, await loop());
-  }
+  console.log(`apply: rows/s visible, windows of ${WINDOW} rows, statements of ${FLUSH}`);
+  for (const [name, shape] of CASES) await measure(name, shape);
 } finally {
   await client.end();
   await postgres.stop();
 }
 
-function report(what: string, seconds: number): void {
-  console.log(`${what.padEnd(44)} ${Math.round(ROWS / seconds).toLocaleString('en')} rows/s`);
+async function measure(name: string, shape: RowShape): Promise<void> {
+  const seconds = new Map<string, number[]>();
+  const note = (what: string, taken: number): void => void seconds.set(what, [...(seconds.get(what) ?? []), taken]);
+  for (let turn = 0; turn < TURNS; turn++) {
+    for (const [form, statement] of Object.entries(FORMS)) {
+      await emptyTarget(shape);
+      note(form, await bareLoop(client, shape, statement));
+    }
+    await emptyTarget(shape);
+    note('loop', await loop(shape));
+  }
+  const rate = (what: string): number => shape.rows / median(seconds.get(what) ?? []);
+  const [best = ''] = Object.keys(FORMS).sort((a, b) => rate(b) - rate(a));
+  const others = Object.keys(FORMS)
+    .map((form) => `${form} ${show(rate(form))}`)
+    .join(', ');
+  console.log(
+    `${name.padEnd(36)} ${show(rate('loop'))} rows/s  ${(rate('loop') / rate(best)).toFixed(2)} x the ceiling  (${others})`,
+  );
 }
 
-async function emptyTarget(): Promise<void> {
-  await client.query(
-    `DROP TABLE IF EXISTS t; CREATE TABLE t (${TYPES}, PRIMARY KEY (id)); DELETE FROM _failback.checkpoint`,
+function median(list: readonly number[]): number {
+  return [...list].sort((a, b) => a - b)[list.length >> 1] ?? Infinity;
+}
+
+function show(rate: number): string {
+  return Math.round(rate).toLocaleString('en');
+}
+
+async function emptyTarget(shape: RowShape): Promise<void> {
+  for (let table = 0; table < shape.tables; table++)
+    await client.query(
+      `DROP TABLE IF EXISTS ${tableName(table)}; CREATE TABLE ${tableName(table)} (${COLUMN_TYPES}, PRIMARY KEY (id))`,
+    );
+  const store = await openPostgresCheckpointStore(
+    { connectionString: postgres.url(), applicationName: 'bench' },
+    SCHEMA,
   );
-  await client.query(
-    `INSERT INTO _failback.checkpoint (stream, run, applied, cursor, token) VALUES ('s', 'r', $1, $1, 'token')`,
-    [formatHlc(cursor)],
-  );
+  try {
+    await store.removeRun(STREAM);
+    await store.ensureSchema();
+    await store.insertOnce({
+      stream: STREAM,
+      run: STREAM,
+      cursor: CURSOR,
+      origin: { clusterId: 'bench', tableIds: {} },
+    });
+  } finally {
+    await store.close();
+  }
   await client.query('CHECKPOINT');
 }
 
-async function bare(): Promise<number> {
-  await emptyTarget();
-  const set = COLUMNS.filter((name) => name !== 'id').map((name) => `${name} = excluded.${name}`);
-  const started = performance.now();
-  for (let i = 0; i < ROWS; i += FLUSH) {
-    const last = new Map(mutations.slice(i, i + FLUSH).map((row) => [Buffer.from(row.key).toString(), row.after]));
-    const rows = `[${[...last.values()].map((after) => Buffer.from(after ?? []).toString()).join(',')}]`;
-    await client.query(
-      `INSERT INTO t (${COLUMNS.join()}) SELECT ${COLUMNS.join()} FROM json_to_recordset($1::json) AS r(${TYPES})
-       ON CONFLICT (id) DO UPDATE SET ${set.join()}`,
-      [rows],
-    );
-  }
-  return (performance.now() - started) / 1000;
-}
-
-async function loop(): Promise<number> {
-  await emptyTarget();
+async function loop(shape: RowShape): Promise<number> {
+  const mutations = mutationsOf(shape);
+  const end = timeOf(shape.rows - 1);
   const stageDir = mkdtempSync(path.join(tmpdir(), 'failback-bench-'));
-  const stage = openLmdbStage({ stageDir, stream: 's' });
+  const stage = openLmdbStage({ stageDir, stream: STREAM });
+  const openSession = () =>
+    openPostgresApplySession({
+      connectionString: postgres.url(),
+      plan: planOf(shape),
+      stream: STREAM,
+      checkpointSchema: SCHEMA,
+      flushSize: FLUSH,
+      extraColumns: 'error',
+      enforcementOff: true,
+      collapseMutations: true,
+      lockTimeoutMs: 5_000,
+      idleInTransactionTimeoutMs: 60_000,
+    });
   try {
-    await stage.bind(1, cursor, 'plan');
-    for (let i = 0; i < ROWS; i += 1000) await stage.accept(1, mutations.slice(i, i + 1000), cursor);
+    await stage.bind(1, CURSOR, 'plan');
+    for (let i = 0; i < mutations.length; i += 1_000) await stage.accept(1, mutations.slice(i, i + 1_000), CURSOR);
     await stage.resolve(1, end);
-    const table = { schema: 'public', table: 't' };
-    const plan = [
-      {
-        topic: 't',
-        source: table,
-        sourceId: '1',
-        target: table,
-        keyColumns: [{ name: 'id', keyClass: 'exact' as const }],
-      },
-    ];
+    const session = await openSession();
+    await session.takeToken(TOKEN);
+    await session.bind(TOKEN, stage.id, 1);
+    await session.close();
     const started = performance.now();
     const ended = await runApplyLoop({
       stage,
-      stream: 's',
-      token: 'token',
+      stream: STREAM,
+      token: TOKEN,
       incarnation: 1,
-      openSession: () =>
-        openPostgresApplySession({
-          connectionString: postgres.url(),
-          plan,
-          stream: 's',
-          checkpointSchema: '_failback',
-          flushSize: FLUSH,
-          extraColumns: 'error',
-          enforcementOff: true,
-          collapseMutations: true,
-          lockTimeoutMs: 5000,
-          idleInTransactionTimeoutMs: 60_000,
-        }),
+      openSession,
       limits: { rows: WINDOW, bytes: 64_000_000 },
-      source: { changed: () => null, firstOtherKey: () => Promise.resolve(null) },
       signal: new AbortController().signal,
       bell: createBell(),
+      source: { changed: () => null, firstOtherKey: () => Promise.resolve(null) },
       stopAt: () => end,
       onProgress: () => undefined,
       log: console.error,
-      idleAdvanceMs: 1000,
-      abortGraceMs: 1000,
-      retry: { firstMs: 100, maxMs: 1000 },
+      idleAdvanceMs: 1_000,
+      abortGraceMs: 1_000,
+      retry: { firstMs: 100, maxMs: 1_000 },
     });
-    if (ended.ended !== 'stopped') throw new Error(`the loop ended as ${ended.ended}`);
-    return (performance.now() - started) / 1000;
+    if (ended.ended !== 'stopped') throw new Error(`the loop ended as ${JSON.stringify(ended)}`);
+    return (performance.now() - started) / 1_000;
   } finally {
     await stage.close();
     rmSync(stageDir, { recursive: true });

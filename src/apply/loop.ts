@@ -15,6 +15,7 @@ import type { Bell } from './bell.js';
 import { closeAfterGrace } from './cut-off.js';
 import { addWindow, NO_PROGRESS, type ApplyProgress } from './progress.js';
 import type { SourceCheck } from './source-check.js';
+import { createReadAhead } from './read-ahead.js';
 import { planWindow, type StopAt } from './window.js';
 
 export interface ApplyLoopOptions extends TroubleOptions {
@@ -110,45 +111,61 @@ async function applyWindows(
   report: (change: Partial<ApplyProgress>) => void,
 ): Promise<ApplyLoopEnd> {
   const { stage, token, incarnation, signal, limits, bell, source, idleAdvanceMs } = options;
+  const ahead = createReadAhead(stage, limits);
   let applied = row.applied;
   let advancedAt = -Infinity;
-  while (!signal.aborted) {
-    const changed = source.changed();
-    if (changed?.type === 'Source.TableChanged') return { ended: 'halted', error: changed };
-    const binding = stage.binding();
-    const next = planWindow(binding, incarnation, applied, options.stopAt?.() ?? null);
-    if (next.kind === 'incomplete') return { ended: 'incomplete', found: { ...row, applied } };
-    if (next.kind === 'stopped') return { ended: 'stopped', at: applied };
-    if (next.kind === 'idle') {
-      // Another key halts once all that is resolved is applied: what it could damage does not get so far (see `beforeOtherKey`).
-      if (changed !== null) return { ended: 'halted', error: changed };
-      await bell.wait(idleAdvanceMs, signal);
-      continue;
+  /** Of what is committed. The next window does not wait for it, only the next purge. */
+  let purging: Promise<void> = Promise.resolve();
+  try {
+    while (!signal.aborted) {
+      const changed = source.changed();
+      if (changed?.type === 'Source.TableChanged') return { ended: 'halted', error: changed };
+      const binding = stage.binding();
+      const next = planWindow(binding, incarnation, applied, options.stopAt?.() ?? null);
+      if (next.kind === 'incomplete') return { ended: 'incomplete', found: { ...row, applied } };
+      if (next.kind === 'stopped') return { ended: 'stopped', at: applied };
+      if (next.kind === 'idle') {
+        // Another key halts once all that is resolved is applied: what it could damage does not get so far (see `beforeOtherKey`).
+        if (changed !== null) return { ended: 'halted', error: changed };
+        await bell.wait(idleAdvanceMs, signal);
+        continue;
+      }
+      const whole = await ahead.take(applied, next.upTo);
+      const span = await beforeOtherKey(options, applied, whole);
+      if ('error' in span) return { ended: 'halted', error: span.error };
+      const restMs = advancedAt + idleAdvanceMs - performance.now();
+      if (span.mutations.length === 0 && !next.last && restMs > 0) {
+        if (changed !== null) return { ended: 'halted', error: changed };
+        await bell.wait(restMs, signal);
+        continue;
+      }
+      const window = { previous: applied, next: span.end, mutations: span.mutations };
+      const applying = session.apply(token, window);
+      if (next.upTo > span.end) ahead.begin(span.end, next.upTo);
+      const figures = await applying;
+      applied = window.next;
+      advancedAt = performance.now();
+      report(
+        addWindow(
+          { ...progress(), resolved: binding?.resolved ?? null },
+          { next: applied, mutations: window.mutations.length },
+          figures,
+        ),
+      );
+      // Only what is committed goes (protocol rule 11); an idle tick has nothing to purge.
+      if (window.mutations.length > 0) {
+        await purging;
+        purging = stage.purge(applied);
+        // Whoever waits for it is told.
+        purging.catch(() => undefined);
+      }
     }
-    const whole: StagedSpan = stage.read(applied, next.upTo, limits);
-    const span = await beforeOtherKey(options, applied, whole);
-    if ('error' in span) return { ended: 'halted', error: span.error };
-    const restMs = advancedAt + idleAdvanceMs - performance.now();
-    if (span.mutations.length === 0 && !next.last && restMs > 0) {
-      if (changed !== null) return { ended: 'halted', error: changed };
-      await bell.wait(restMs, signal);
-      continue;
-    }
-    const window = { previous: applied, next: span.end, mutations: span.mutations };
-    const figures = await session.apply(token, window);
-    applied = window.next;
-    advancedAt = performance.now();
-    report(
-      addWindow(
-        { ...progress(), resolved: binding?.resolved ?? null },
-        { next: applied, mutations: window.mutations.length },
-        figures,
-      ),
-    );
-    // Only what is committed goes (protocol rule 11); an idle tick has nothing to purge.
-    if (window.mutations.length > 0) await stage.purge(applied);
+    return { ended: 'aborted' };
+  } finally {
+    await ahead.end();
+    // What is left of it is purged with a later window; its failure must not hide why the loop ends.
+    await purging.catch((error: unknown) => options.log(`stream ${options.stream}: purging: ${String(error)}`));
   }
-  return { ended: 'aborted' };
 }
 
 /**

@@ -30,6 +30,7 @@ export function openLmdbStage({ stageDir, stream }: { readonly stageDir: string;
   let binding = store.readBinding();
   /** Counts binds: a purge begun before one must not go on after it. */
   let binds = 0;
+  let late = 0;
   let closed = false;
   const writer = createGroupWriter<StageJob>(commit);
 
@@ -89,12 +90,16 @@ export function openLmdbStage({ stageDir, stream }: { readonly stageDir: string;
       });
     },
 
-    accept(incarnation, rows, committed): Promise<AcceptResult> {
-      return write(rows.length, false, (transaction) => {
+    async accept(incarnation, rows, committed): Promise<AcceptResult> {
+      const result = await write(rows.length, false, (transaction) => {
         const bound = requireBound(transaction.binding, incarnation);
         return planAccept(transaction, folder, rows, committed, bound);
       });
+      late += result.late;
+      return result;
     },
+
+    lateRows: () => late,
 
     async resolve(incarnation, resolved) {
       await write(0, false, (transaction) => {

@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, test } from 'node:test';
+import { createReadAhead } from '../../src/apply/read-ahead.js';
+import { HLC_ZERO } from '../../src/domain/hlc.js';
+import { openLmdbStage } from '../../src/staging/lmdb/open-stage.js';
+import type { Stage, StagedSpan } from '../../src/staging/stage.js';
+import { at, EVERYTHING, shown, upsert } from '../staging/mutations.js';
+
+let stageDir: string;
+let stage: Stage;
+
+beforeEach(async () => {
+  stageDir = mkdtempSync(path.join(tmpdir(), 'failback-ahead-'));
+  stage = openLmdbStage({ stageDir, stream: 's' });
+  await stage.bind(1, at(0), 'plan');
+});
+
+afterEach(async () => {
+  await stage.close();
+  rmSync(stageDir, { recursive: true, force: true });
+});
+
+/** Rows at the seconds `from` to `to`, `each` of them at every second. */
+async function stageRows(from: number, to: number, each = 1): Promise<void> {
+  const rows = Array.from({ length: (to - from + 1) * each }, (_, i) =>
+    upsert(at(from + Math.floor(i / each)), `[${i}]`),
+  );
+  await stage.accept(1, rows, HLC_ZERO);
+}
+
+const keys = ({ mutations }: StagedSpan): string[] => mutations.map(shown);
+
+test('what is read ahead is what one read gives, whatever the limits; a timestamp is never split', async () => {
+  await stageRows(1, 5, 1_300);
+  for (const limits of [
+    EVERYTHING,
+    { rows: 1, bytes: 1e9 },
+    { rows: 2_000, bytes: 1e9 },
+    { rows: 1e6, bytes: 50_000 },
+  ]) {
+    const ahead = createReadAhead(stage, limits);
+    const wanted = stage.read(at(0), at(5), limits);
+    ahead.begin(at(0), at(5));
+    const found = await ahead.take(at(0), at(5));
+    assert.equal(found.end, wanted.end);
+    assert.deepEqual(keys(found), keys(wanted));
+    assert.equal(found.mutations.length % 1_300, 0);
+  }
+});
+
+test('a stop that was set meanwhile is not passed', async () => {
+  await stageRows(1, 9);
+  const ahead = createReadAhead(stage, EVERYTHING);
+  ahead.begin(at(0), at(9));
+  const found = await ahead.take(at(0), at(4));
+  assert.equal(found.end, at(4));
+  assert.equal(found.mutations.length, 4);
+});
+
+test('what has come since is in it, a late row too', async () => {
+  await stageRows(1, 3);
+  await stage.resolve(1, at(5));
+  const ahead = createReadAhead(stage, EVERYTHING);
+  ahead.begin(at(0), at(5));
+  assert.equal((await stage.accept(1, [upsert(at(2), '["late"]')], HLC_ZERO)).late, 1);
+  await stageRows(6, 7);
+  const found = await ahead.take(at(0), at(7));
+  assert.equal(found.end, at(7));
+  assert.equal(found.mutations.length, 6);
+  assert.ok(keys(found).includes('2:0:["late"]={"id":1,"v":"x"}'));
+});
+
+test('what was read from elsewhere is read again, and a reading under way can be ended', async () => {
+  await stageRows(1, 4_000);
+  const ahead = createReadAhead(stage, EVERYTHING);
+  ahead.begin(at(3), at(4_000));
+  assert.equal((await ahead.take(at(1), at(4_000))).mutations.length, 3_999);
+  ahead.begin(at(0), at(4_000));
+  await ahead.end();
+  assert.ok((await ahead.take(at(0), at(4_000))).mutations.length < 4_000, 'it read no further');
+});
