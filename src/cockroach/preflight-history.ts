@@ -9,6 +9,8 @@ import { quoteLiteral, quoteTable } from './quoting.js';
 export interface HistoryFacts {
   /** `protect_mvcc_history` exists and may be called: history is then kept whatever the TTL says. */
   readonly canProtect: boolean;
+  /** The statement after which this user could; null: no grant would help. */
+  readonly grant: string | null;
   readonly ttls: readonly GcTtl[];
   /** How long an outage must be survivable, in milliseconds. */
   readonly outageMs: number;
@@ -20,16 +22,18 @@ export interface HistoryFacts {
 export function findHistoryProblems(facts: HistoryFacts): readonly Finding[] {
   const seconds = Math.ceil(facts.outageMs / 1_000);
   const short = facts.canProtect ? [] : facts.ttls.filter((ttl) => ttl.seconds < seconds);
-  return [...short.map((ttl) => shortTtl(ttl, seconds)), ...ageProblem(facts)];
+  return [...short.map((ttl) => shortTtl(ttl, seconds, facts.grant)), ...ageProblem(facts)];
 }
 
-function shortTtl(ttl: GcTtl, seconds: number): Finding {
+function shortTtl(ttl: GcTtl, seconds: number, grant: string | null): Finding {
   const name = ttl.object.startsWith('TABLE ') ? `TABLE ${quoteTable(ttl.table)}` : ttl.object;
   return createFinding('blocking', 'history.gcTtl', {
     object: ttl.object,
     problem: `its history is collected before the longest outage that the input promises to survive (${seconds} s) is over`,
     found: `gc.ttlseconds = ${ttl.seconds}`,
-    remedy: onSource(`ALTER ${name} CONFIGURE ZONE USING gc.ttlseconds = ${seconds};`),
+    remedy: onSource(
+      `ALTER ${name} CONFIGURE ZONE USING gc.ttlseconds = ${seconds};${grant === null ? '' : ` -- or, for all tables at once, so that the run protects history itself: ${grant}`}`,
+    ),
   });
 }
 

@@ -122,10 +122,12 @@ async function findHistory(
   request: CockroachPreflight,
   { database, names, privileges }: { database: string; names: readonly TableName[]; privileges: SystemPrivileges },
 ): Promise<readonly Finding[]> {
-  const canProtect = (await canProtectHistory(cockroach)) && hasAny(privileges, 'REPLICATION');
+  const known = await canProtectHistory(cockroach);
+  const canProtect = known && hasAny(privileges, 'REPLICATION');
+  const grant = known ? `GRANT SYSTEM REPLICATION TO ${quoteIdentifier(privileges.user)};` : null;
   const ttls = canProtect ? [] : await readGcTtls(cockroach, database, names);
   const maxAgeMs = await readProtectionMaxAge(cockroach);
-  return findHistoryProblems({ canProtect, ttls, outageMs: request.outageMs, maxAgeMs });
+  return findHistoryProblems({ canProtect, grant, ttls, outageMs: request.outageMs, maxAgeMs });
 }
 
 async function findFeedsInTheWay(cockroach: Cockroach, request: CockroachPreflight): Promise<readonly Finding[]> {

@@ -5,6 +5,16 @@ import type { Phase } from './phases.js';
 export const MESSAGES = ['pause', 'resume', 'finish', 'rollback', 'approve', 'forwardStopped'] as const;
 export type Message = (typeof MESSAGES)[number];
 
+/** Each in a few words, as the UI and `temporal workflow metadata` list them. */
+export const MEANINGS: Readonly<Record<Message, string>> = {
+  pause: 'the changefeed rests, and CockroachDB keeps the history',
+  resume: 'ends a pause, or goes on after an incident that waits for a person',
+  finish: 'compares every row of both sides, and ends the run when they are equal',
+  rollback: 'undoes every phase; the rows applied so far stay',
+  approve: 'opens a gate of the input: {"gate":"finish"}',
+  forwardStopped: 'says that forward replication has drained and is stopped',
+};
+
 /**
  * What a message does in a phase.
  * - `pauses`, `resumes`, `finishes`, `rollsBack`: as it says

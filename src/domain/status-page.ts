@@ -1,13 +1,16 @@
 import { formatDuration } from './duration.js';
+import { hlcToMillis, parseHlc } from './hlc.js';
 import { openIncidents } from './incident.js';
+import { MESSAGE_EFFECTS, MESSAGES } from './messages.js';
 import type { Ending, RunbookStatus } from './status.js';
 
 /** The page for people: current details in the UI, and the answer of the query `report`. Markdown. Pure. */
 export function renderStatusPage(status: RunbookStatus): string {
-  const since = formatDuration(Math.max(0, status.asOf - status.phaseSince));
   return [
     `## ${status.run}: ${status.phase}`,
-    `As of ${clock(status.asOf)}, in this phase for ${since}.${status.waitingFor ? ` **Waits for:** ${status.waitingFor}.` : ''}`,
+    // No duration: nobody renders the page again while nothing changes.
+    `In this phase since ${clock(status.phaseSince)}; last change ${clock(status.asOf)}.${status.waitingFor ? ` **Waits for:** ${status.waitingFor}.` : ''}`,
+    ...(status.ending ? renderEnding(status.ending) : ['', messagesThatCount(status)]),
     ...section(
       'Open incidents',
       openIncidents(status.incidents).map(
@@ -30,8 +33,12 @@ export function renderStatusPage(status: RunbookStatus): string {
       'Messages',
       status.messages.map((record) => `${clock(record.at)} ${record.message}: ${record.effect}`),
     ),
-    ...(status.ending ? renderEnding(status.ending) : []),
   ].join('\n');
+}
+
+function messagesThatCount({ phase }: RunbookStatus): string {
+  const names = MESSAGES.filter((message) => typeof MESSAGE_EFFECTS[phase][message] === 'string');
+  return `Messages that count in this phase: ${names.join(', ') || 'none'}.`;
 }
 
 function renderEnding(ending: Ending): string[] {
@@ -53,7 +60,9 @@ function streamLines(status: RunbookStatus): string[] {
   const lines: string[] = [];
   if (status.forward) lines.push(`forward replication: ${status.forward}`);
   if (status.applicationMayWriteSince)
-    lines.push(`cursor ${status.applicationMayWriteSince}: the application may write to CockroachDB since`);
+    lines.push(
+      `the application may write to CockroachDB since the cursor, ${instant(status.applicationMayWriteSince)}`,
+    );
   if (status.atCursor) lines.push(`at the cursor: ${status.atCursor}`);
   if (!stream) return lines;
   lines.push(
@@ -61,18 +70,23 @@ function streamLines(status: RunbookStatus): string[] {
   );
   lines.push(
     stream.delivered
-      ? `delivery is proven: the receiver took resolved ${stream.delivered}`
+      ? `delivery is proven: the receiver took resolved ${instant(stream.delivered)}`
       : 'delivery is not proven yet',
   );
   if (stream.applied)
     lines.push(
-      `applied on the target up to ${stream.applied}${stream.lagMs === null ? '' : `, lag ${formatDuration(stream.lagMs)}`}`,
+      `applied on the target up to ${instant(stream.applied)}${stream.lagMs === null ? '' : `, lag ${formatDuration(stream.lagMs)}`}, as of the last change; now: update \`inspect\``,
     );
   return lines;
 }
 
 function section(title: string, lines: readonly string[]): string[] {
   return lines.length === 0 ? [] : ['', `### ${title}`, ...lines.map((line) => `- ${line}`)];
+}
+
+/** An HLC with its time for people. */
+function instant(hlc: string): string {
+  return `${clock(hlcToMillis(parseHlc(hlc)))} (${hlc})`;
 }
 
 function clock(ms: number): string {

@@ -11,7 +11,7 @@ import {
 } from '@temporalio/workflow';
 import { FAILURES } from '../domain/failures.js';
 import { applyIncidentWord, type IncidentWord } from '../domain/incident.js';
-import { MESSAGE_EFFECTS, MESSAGES, readGate, type Effect, type Message } from '../domain/messages.js';
+import { MEANINGS, MESSAGE_EFFECTS, MESSAGES, readGate, type Effect, type Message } from '../domain/messages.js';
 import type { Phase } from '../domain/phases.js';
 import type { Gate } from '../domain/runbook-input.js';
 import { renderStatusPage } from '../domain/status-page.js';
@@ -139,21 +139,28 @@ export function openDesk(onRollback: () => void): Desk {
   };
 
   for (const message of MESSAGES) {
-    setHandler(personSignals[message], (payload?: unknown) => void carryOut(message, payload));
+    const description = MEANINGS[message];
+    setHandler(personSignals[message], (payload?: unknown) => void carryOut(message, payload), { description });
     setHandler(personUpdates[message], (payload?: unknown) => carryOut(message, payload), {
+      description,
       validator: (payload?: unknown) => {
         const effect = consider(message, payload);
         if (typeof effect === 'object') throw new Error(effect.refused);
       },
     });
   }
-  setHandler(statusQuery, () => status);
-  setHandler(reportQuery, () => renderStatusPage(status));
-  setHandler(streamStatusSignal, (stream) => {
-    status.stream = stream;
-    show();
-  });
-  setHandler(incidentSignal, (word) => desk.incident(word));
+  setHandler(statusQuery, () => status, { description: 'one object of what was last known' });
+  setHandler(reportQuery, () => renderStatusPage(status), { description: 'the same as a page for people' });
+  const description = 'of the stream, not for people';
+  setHandler(
+    streamStatusSignal,
+    (stream) => {
+      status.stream = stream;
+      show();
+    },
+    { description },
+  );
+  setHandler(incidentSignal, (word) => desk.incident(word), { description });
   setDefaultSignalHandler((name) => {
     record(name, `not honoured: there is no such message; known are ${MESSAGES.join(', ')}`, false);
   });

@@ -32,8 +32,10 @@ export async function failback(raw: unknown): Promise<Ending> {
     appliedAtEnd: null,
   };
 
-  setHandler(inspectUpdate, () =>
-    boundedActivities('fresh figures').inspect({ place: placeOf(runbook), stream: runbook.run }),
+  setHandler(
+    inspectUpdate,
+    () => boundedActivities('fresh figures').inspect({ place: placeOf(runbook), stream: runbook.run }),
+    { description: 'fresh figures from both databases' },
   );
 
   try {

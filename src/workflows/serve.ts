@@ -132,8 +132,12 @@ async function keep(state: StreamState, word: ListeningWord): Promise<void> {
     } else if (state.resumes !== resumesSeen) {
       resumesSeen = state.resumes;
       await ensureJob(state, word);
+    } else if (view !== null) {
+      status.jobStatus = view.jobStatus;
     }
     if (view !== null) {
+      // What was done to the job since the last look is newer than what was seen.
+      view = { ...view, jobStatus: status.jobStatus ?? view.jobStatus };
       Object.assign(status, { jobId: view.jobId, jobStatus: view.jobStatus, applied: view.applied, lagMs: view.lagMs });
       await state.say();
       if (await needsNewIncarnation(state, view, word)) return;
@@ -173,6 +177,7 @@ async function pauseJob(state: StreamState): Promise<void> {
   await insist(patience(state), () =>
     boundedActivities('PAUSE JOB').pauseChangefeed({ place: placeOf(args), stream: args.run }),
   );
+  state.status.jobStatus = 'paused';
 }
 
 /** Makes the view's findings incidents, and does what can be done about them. True: this incarnation is over. */

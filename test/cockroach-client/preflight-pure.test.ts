@@ -66,14 +66,19 @@ for (const [type, keyClass] of CLASSES)
 
 const HOUR = 3_600_000;
 const TTL = { object: 'TABLE shop.public.orders', table: TABLE.table, seconds: 14_400 };
-const HISTORY = { canProtect: false, ttls: [TTL], outageMs: 12 * HOUR, maxAgeMs: 96 * HOUR };
+const HISTORY = { canProtect: false, grant: null, ttls: [TTL], outageMs: 12 * HOUR, maxAgeMs: 96 * HOUR };
 
 test('a TTL shorter than the promised outage blocks where history cannot be protected (protocol rule 4)', () => {
   const [finding, ...more] = findHistoryProblems(HISTORY);
   assert.equal(more.length, 0);
   assert.equal(finding?.severity, 'blocking');
   assert.equal(finding?.found, 'gc.ttlseconds = 14400');
-  assert.match(finding?.message ?? '', /ALTER TABLE "public"\."orders" CONFIGURE ZONE USING gc\.ttlseconds = 43200;/);
+  assert.match(finding?.message ?? '', /ALTER TABLE "public"\."orders" CONFIGURE ZONE USING gc\.ttlseconds = 43200;$/);
+});
+
+test('a short TTL names the grant with which the run protects history itself, where the version can', () => {
+  const [finding] = findHistoryProblems({ ...HISTORY, grant: 'GRANT SYSTEM REPLICATION TO "app";' });
+  assert.match(finding?.message ?? '', /ttlseconds = 43200; -- or, .*: GRANT SYSTEM REPLICATION TO "app";$/);
 });
 
 test('protected history, or a TTL that is long enough, is fine', () => {

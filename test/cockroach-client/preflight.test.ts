@@ -139,6 +139,9 @@ test('without the right to protect history a short TTL blocks (protocol rule 4)'
       'blocking history.gcTtl TABLE defaultdb.public.parents',
       'blocking history.gcTtl TABLE defaultdb.public.children',
     ]);
+    const [short] = (await preflightCockroach(await live.connectAs('granted'), request({ outageMs: 5 * HOUR })))
+      .findings;
+    assert.match(short?.message ?? '', /GRANT SYSTEM REPLICATION TO "granted";$/);
     assert.deepEqual(await ids({ outageMs: 5 * HOUR }), [], 'root may protect it');
   } finally {
     await live.sql('GRANT SYSTEM REPLICATION TO granted');

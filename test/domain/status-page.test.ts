@@ -4,6 +4,7 @@ import { renderStatusPage } from '../../src/domain/status-page.js';
 import type { RunbookStatus } from '../../src/domain/status.js';
 
 const T = Date.UTC(2026, 2, 4, 5, 6, 7);
+const CURSOR = '1772600767000000000.0000000000';
 const QUIET: RunbookStatus = {
   run: 'orders',
   phase: 'drain',
@@ -26,14 +27,29 @@ const STREAM: NonNullable<RunbookStatus['stream']> = {
   jobId: '77',
   jobStatus: 'running',
   incarnation: 2,
-  delivered: '110.0000000000',
-  applied: '109.0000000000',
+  delivered: '1772600770000000000.0000000000',
+  applied: '1772600769000000000.0000000001',
   lagMs: 1_500,
   attempts: 1,
 };
 
-test('a quiet run is two lines', () => {
-  assert.equal(renderStatusPage(QUIET), '## orders: drain\nAs of 2026-03-04 05:07:12Z, in this phase for 1 min 5 s.');
+test('a quiet run says since when, and which messages count', () => {
+  assert.equal(
+    renderStatusPage(QUIET),
+    [
+      '## orders: drain',
+      'In this phase since 2026-03-04 05:06:07Z; last change 2026-03-04 05:07:12Z.',
+      '',
+      'Messages that count in this phase: rollback, approve, forwardStopped.',
+    ].join('\n'),
+  );
+});
+
+test('a paused run says that finish does not count, and a rollback that nothing does', () => {
+  const counting = (phase: RunbookStatus['phase']): string | undefined =>
+    /Messages that count in this phase: (.*)\.$/m.exec(renderStatusPage({ ...QUIET, phase }))?.[1];
+  assert.equal(counting('paused'), 'resume, rollback, approve');
+  assert.equal(counting('rollback'), 'none');
 });
 
 const SHOWS: readonly (readonly [what: string, change: Partial<RunbookStatus>, shown: RegExp])[] = [
@@ -45,13 +61,13 @@ const SHOWS: readonly (readonly [what: string, change: Partial<RunbookStatus>, s
   ['forward replication', { forward: 'drained' }, /- forward replication: drained/],
   [
     'from when the application may write',
-    { applicationMayWriteSince: '100.0' },
-    /- cursor 100\.0: the application may write/,
+    { applicationMayWriteSince: CURSOR },
+    /- the application may write to CockroachDB since the cursor, 2026-03-04 05:06:07Z \(1772600767000000000\.0000000000\)$/,
   ],
   [
     'how both sides compare at the cursor',
-    { applicationMayWriteSince: '100.0', atCursor: 'both sides were equal: 7 rows in 2 tables' },
-    /- cursor 100\.0: .*\n- at the cursor: both sides were equal: 7 rows in 2 tables$/,
+    { applicationMayWriteSince: CURSOR, atCursor: 'both sides were equal: 7 rows in 2 tables' },
+    /since the cursor, .*\n- at the cursor: both sides were equal: 7 rows in 2 tables$/,
   ],
   [
     'a stream without a job yet',
@@ -61,9 +77,13 @@ const SHOWS: readonly (readonly [what: string, change: Partial<RunbookStatus>, s
   [
     'a healthy stream',
     { stream: STREAM },
-    /job 77 \(running\), incarnation 2, host host-1\n- delivery is proven: .* resolved 110\.0000000000\n- applied .* up to 109\.0000000000, lag 2 s$/,
+    /job 77 \(running\), incarnation 2, host host-1\n- delivery is proven: .* resolved 2026-03-04 05:06:10Z \(1772600770000000000\.0000000000\)\n- applied .* up to 2026-03-04 05:06:09Z \(1772600769000000000\.0000000001\), lag 2 s, as of the last change; now: update `inspect`$/,
   ],
-  ['a lag that is not known', { stream: { ...STREAM, lagMs: null } }, /up to 109\.0000000000$/],
+  [
+    'a lag that is not known',
+    { stream: { ...STREAM, lagMs: null } },
+    /up to 2026-03-04 05:06:09Z \(1772600769000000000\.0000000001\), as of the last change/,
+  ],
   ['warnings', { warnings: ['clock skew'] }, /### Warnings\n- clock skew/],
   [
     'messages',
@@ -95,6 +115,7 @@ test('the ending says what may be done now, and what remains', () => {
   const page = renderStatusPage({
     ...QUIET,
     phase: 'ended',
+    warnings: ['clock skew'],
     ending: {
       outcome: 'finished',
       summary: 'Both sides were equal.',
@@ -110,6 +131,7 @@ test('the ending says what may be done now, and what remains', () => {
     page,
     /### Ending: finished\nBoth sides were equal\.\n\n\*\*May the application write[^*]*\*\* Yes, now\./,
   );
-  assert.match(page, /\*\*Forward replication:\*\* From its own position\.\n\n### Done\n- job 77 is cancelled$/);
-  assert.doesNotMatch(page, /Remains/);
+  assert.match(page, /\*\*Forward replication:\*\* From its own position\.\n\n### Done\n- job 77 is cancelled\n/);
+  assert.doesNotMatch(page, /Remains|Messages that count/);
+  assert.ok(page.indexOf('### Ending') < page.indexOf('### Warnings'), 'the ending comes first');
 });
