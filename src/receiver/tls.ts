@@ -27,7 +27,7 @@ export interface CertificateFacts {
 
 /** @throws ReceiverStartError when the text is no certificate */
 export function certificateFacts(cert: string): CertificateFacts {
-  const parsed = parsing('the server certificate', () => new X509Certificate(cert));
+  const parsed = parsing('the server certificate (FAILBACK_TLS_CERTIFICATE)', () => new X509Certificate(cert));
   return {
     subject: parsed.subject,
     notBefore: new Date(parsed.validFrom),
@@ -41,12 +41,15 @@ export function certificateFacts(cert: string): CertificateFacts {
 /** @throws ReceiverStartError naming which of the three is wrong */
 export function requireUsable({ cert, key, clientCa }: ReceiverTls): SecureContext {
   const facts = certificateFacts(cert);
-  if (clientCa !== undefined) parsing('the CA of the clients', () => new X509Certificate(clientCa));
+  if (clientCa !== undefined)
+    parsing('the CA of the clients (FAILBACK_CLIENT_CA)', () => new X509Certificate(clientCa));
   if (facts.notAfter.getTime() < Date.now())
     throw new ReceiverStartError(
-      `the server certificate ended at ${facts.notAfter.toISOString()}: install a valid one`,
+      `the server certificate (FAILBACK_TLS_CERTIFICATE) ended at ${facts.notAfter.toISOString()}: install a valid one`,
     );
-  return parsing('the server certificate with its key', () => createSecureContext({ cert, key }));
+  return parsing('the server certificate (FAILBACK_TLS_CERTIFICATE) with its key (FAILBACK_TLS_PRIVATE_KEY)', () =>
+    createSecureContext({ cert, key }),
+  );
 }
 
 function parsing<T>(what: string, parse: () => T): T {
@@ -54,6 +57,9 @@ function parsing<T>(what: string, parse: () => T): T {
     return parse();
   } catch (cause) {
     // OpenSSL's own texts name no content, only what is wrong.
-    throw new ReceiverStartError(`${what} cannot be used: ${(cause as Error).message}`, { cause });
+    throw new ReceiverStartError(
+      `${what} cannot be used (${(cause as Error).message}): give the receiver a certificate and its key in PEM`,
+      { cause },
+    );
   }
 }

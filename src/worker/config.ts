@@ -157,6 +157,11 @@ export function readWorkerConfig(env: Readonly<Record<string, string | undefined
 
 function contradictions(data: z.output<typeof environment>): string[] {
   const problems: string[] = [];
+  if (data.FAILBACK_HOST === data.FAILBACK_TASK_QUEUE) {
+    problems.push(
+      `FAILBACK_HOST and FAILBACK_TASK_QUEUE must differ: both are ${data.FAILBACK_HOST}, and each is a queue of its own`,
+    );
+  }
   if (data.FAILBACK_CLIENT_CA === undefined && data.FAILBACK_RECEIVER_TOKEN === undefined) {
     problems.push(
       'FAILBACK_CLIENT_CA or FAILBACK_RECEIVER_TOKEN must be set: without either, anybody could write to the target through the receiver',

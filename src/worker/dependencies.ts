@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import type { Connection } from '@temporalio/client';
 import type { ActivityDeps } from '../activities/index.js';
 import type { Access } from '../activities/access.js';
@@ -11,10 +10,12 @@ import { startReceiver, type Receiver } from '../receiver/server.js';
 import { openLmdbStage } from '../staging/lmdb/open-stage.js';
 import { createPostgresDriver } from '../targets/postgres/driver.js';
 import { createComparison } from './compare.js';
-import { InvalidConfigError, type WorkerConfig } from './config.js';
+import type { WorkerConfig } from './config.js';
 import { createForward } from './forward.js';
 import { ensureSearchAttributes } from './search-attributes.js';
+import { readPem } from './pem-file.js';
 import { createConnections, createSinkSecrets } from './secrets.js';
+import { requireSinkCertificates } from './sink-certificates.js';
 
 /** Everything that a worker's activities work with. */
 export interface Dependencies {
@@ -27,6 +28,7 @@ export interface Dependencies {
 /** A certificate that ends within so many days is a warning of preflight. */
 const CERTIFICATE_WARNING_DAYS = 14;
 const DAY_MS = 86_400_000;
+const LOG_AGAIN_MS = 60_000;
 
 /**
  * Composes the worker: starts its receiver and binds the adapters together.
@@ -38,6 +40,7 @@ export async function createDependencies(
   log: (message: string) => void,
 ): Promise<Dependencies> {
   const connect = createConnections(config);
+  requireSinkCertificates(config);
   const receiver = await startReceiver({
     bindAddr: config.receiver.bindAddr,
     tls: {
@@ -49,8 +52,10 @@ export async function createDependencies(
     },
     ...(config.receiver.token === null ? {} : { bearerToken: config.receiver.token }),
     maxBodyBytes: config.receiver.maxBodyBytes,
-    onRefused: ({ stream, status }) =>
-      log(`receiver: answered ${status}${stream === null ? '' : ` to stream ${stream}`}`),
+    onRefused: onceAMinute(
+      ({ stream, status }) => `receiver: answered ${status}${stream === null ? '' : ` to stream ${stream}`}`,
+      log,
+    ),
   });
   const access: Access = {
     openSource: async (place) =>
@@ -93,14 +98,15 @@ export async function createDependencies(
   };
 }
 
-function readPem(variable: string, file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    throw new InvalidConfigError([
-      `${variable} names ${file}, which cannot be read (${error instanceof Error ? error.message : String(error)})`,
-    ]);
-  }
+/** A changefeed comes again several times a second while nothing serves it: the same line is of use once. */
+function onceAMinute<T>(line: (value: T) => string, log: (message: string) => void): (value: T) => void {
+  const said = new Map<string, number>();
+  return (value) => {
+    const text = line(value);
+    if (performance.now() - (said.get(text) ?? -Infinity) < LOG_AGAIN_MS) return;
+    said.set(text, performance.now());
+    log(text);
+  };
 }
 
 function checkCertificate({ certificate }: Receiver, advertisedUrl: string): Finding[] {

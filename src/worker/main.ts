@@ -33,7 +33,8 @@ async function run(config: WorkerConfig): Promise<void> {
   if (options === null) return;
   // Not before: it keeps the process alive until its last connection is closed.
   Runtime.install({
-    logger: new DefaultLogger('INFO', keepLog),
+    // What the SDK says of its bundle and its states is nothing to an operator.
+    logger: new DefaultLogger('WARN', keepLog),
     telemetryOptions: { logging: { filter: { core: 'ERROR', other: 'ERROR' }, forward: {} } },
     shutdownSignals: [],
   });
@@ -98,4 +99,7 @@ try {
   // One line: a stack tells an operator nothing, and could hold a value of the environment.
   say(error instanceof Error ? error.message : String(error));
   process.exitCode = 1;
+} finally {
+  // A worker that did not end within its time keeps Temporal's core, and with it the process, alive for ever.
+  process.exit();
 }

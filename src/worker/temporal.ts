@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Connection, type ConnectionOptions } from '@temporalio/client';
 import type { WorkerConfig } from './config.js';
+import { readPem } from './pem-file.js';
 
 /** What both connections of a worker take, the client's and the worker's own. */
 export interface TemporalOptions {
@@ -15,8 +15,11 @@ const AGAIN_AFTER_MS = 2_000;
 /** How to reach Temporal, from the configuration. */
 export function temporalOptions({ temporal }: Pick<WorkerConfig, 'temporal'>): TemporalOptions {
   const { tls, apiKey, address } = temporal;
-  const read = (file: string | null): Buffer | undefined => (file === null ? undefined : readFileSync(file));
-  const [ca, crt, key] = [read(tls?.caFile ?? null), read(tls?.certFile ?? null), read(tls?.keyFile ?? null)];
+  const read = (variable: string, file: string | null = null): Buffer | undefined =>
+    file === null ? undefined : Buffer.from(readPem(variable, file));
+  const ca = read('TEMPORAL_TLS_CA', tls?.caFile);
+  const crt = read('TEMPORAL_TLS_CERT', tls?.certFile);
+  const key = read('TEMPORAL_TLS_KEY', tls?.keyFile);
   return {
     address,
     ...(apiKey === null ? {} : { apiKey }),

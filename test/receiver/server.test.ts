@@ -290,13 +290,13 @@ suite('start', () => {
   test('so are bad certificates and addresses', async () => {
     const other = await authority.issueServer();
     const ended = await authority.issueServer({ notBefore: new Date(0), notAfter: new Date(1000) });
-    await assert.rejects(start({ tls: { ...server, cert: 'x' } }), refused(/the server certificate cannot be used/));
+    await assert.rejects(start({ tls: { ...server, cert: 'x' } }), refused(/the server certificate .*cannot be used/));
+    await assert.rejects(start({ tls: { ...server, key: other.key } }), refused(/with its key .*cannot be used/));
     await assert.rejects(
-      start({ tls: { ...server, key: other.key } }),
-      refused(/the server certificate with its key cannot be used/),
+      start({ tls: { ...server, clientCa: 'x' } }),
+      refused(/the CA of the clients .*cannot be used/),
     );
-    await assert.rejects(start({ tls: { ...server, clientCa: 'x' } }), refused(/the CA of the clients cannot be used/));
-    await assert.rejects(start({ tls: ended }), refused(/the server certificate ended at 1970-01-01T00:00:01.000Z/));
+    await assert.rejects(start({ tls: ended }), refused(/the server certificate .*ended at 1970-01-01T00:00:01.000Z/));
     await assert.rejects(start({ bindAddr: 'nowhere' }), refused(/bindAddr "nowhere" is not host:port/));
   });
 

@@ -92,6 +92,12 @@ test('a client CA without what CockroachDB needs to be let in is refused', () =>
   assert.match(problem ?? '', /FAILBACK_SINK_CLIENT_CERTIFICATE and FAILBACK_SINK_CLIENT_KEY must be set/);
 });
 
+test('a host named like the shared queue is refused: it would take what is meant for any host', () => {
+  const [problem, ...more] = problemsOf({ ...ENOUGH, FAILBACK_HOST: 'failback' });
+  assert.match(problem ?? '', /FAILBACK_HOST and FAILBACK_TASK_QUEUE must differ: both are failback/);
+  assert.deepEqual(more, []);
+});
+
 test('everything wrong is said at once', () => {
   const problems = problemsOf({ FAILBACK_BIND_ADDR: 'x', FAILBACK_CONNECTION_A: SECRET });
   for (const variable of ['STAGE_DIR', 'RECEIVER_URL', 'TLS_CERTIFICATE', 'TLS_PRIVATE_KEY', 'BIND_ADDR'])

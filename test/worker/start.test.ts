@@ -85,8 +85,34 @@ test('a certificate that is not there, is none, or belongs to another key', asyn
   );
   const garbage = join(folder, 'garbage.crt');
   writeFileSync(garbage, 'no certificate');
-  assert.match(await refuses({ FAILBACK_TLS_CERTIFICATE: garbage }), /certificate/i);
-  assert.match(await refuses({ FAILBACK_TLS_PRIVATE_KEY: files.clientKey }), /key/i);
+  assert.match(await refuses({ FAILBACK_TLS_CERTIFICATE: garbage }), /FAILBACK_TLS_CERTIFICATE.* cannot be used/);
+  assert.match(
+    await refuses({ FAILBACK_TLS_PRIVATE_KEY: files.clientKey }),
+    /FAILBACK_TLS_CERTIFICATE.*FAILBACK_TLS_PRIVATE_KEY.* cannot be used/,
+  );
+});
+
+test('what CockroachDB is given is checked at the start: no certificate, of another key, of another authority', async () => {
+  const other = mkdtempSync(join(folder, 'other-'));
+  const others = await writeCertificates(other, ['127.0.0.1']);
+  const sink = {
+    FAILBACK_CLIENT_CA: files.ca,
+    FAILBACK_SINK_CLIENT_CERTIFICATE: files.clientCertificate,
+    FAILBACK_SINK_CLIENT_KEY: files.clientKey,
+  };
+  for (const [change, words] of [
+    [{ FAILBACK_SINK_CA: join(folder, 'nowhere.crt') }, /FAILBACK_SINK_CA names .*nowhere\.crt, which cannot be read/],
+    [
+      { FAILBACK_SINK_CLIENT_CERTIFICATE: files.clientKey },
+      /FAILBACK_SINK_CLIENT_CERTIFICATE is no certificate in PEM/,
+    ],
+    [{ FAILBACK_SINK_CLIENT_KEY: files.serverKey }, /FAILBACK_SINK_CLIENT_KEY is not the key of/],
+    [
+      { FAILBACK_SINK_CLIENT_CERTIFICATE: others.clientCertificate, FAILBACK_SINK_CLIENT_KEY: others.clientKey },
+      /FAILBACK_SINK_CLIENT_CERTIFICATE is of another authority than FAILBACK_CLIENT_CA/,
+    ],
+  ] as const)
+    assert.match(await refuses({ ...sink, ...change }), words);
 });
 
 test('a Temporal that is not there yet is awaited with one line, and SIGTERM ends the wait', async () => {
