@@ -137,7 +137,12 @@ async function findFeedsInTheWay(cockroach: Cockroach, request: CockroachPreflig
       object: `${request.receiver.host}:${request.receiver.port}/${request.receiver.path.join('/')}`,
       problem: 'another changefeed sends to this receiver and schema',
       found: `job ${feed.jobId} (${feed.status})${feed.sink?.stream ? ` of stream ${feed.sink.stream}` : ''}`,
-      remedy: onSource(`CANCEL JOB ${feed.jobId};`),
+      // Of a run of ours: cancelled by hand, it would only be made again, or history would be lost to a run that is meant to go on.
+      remedy: feed.sink?.stream
+        ? action(
+            `Finish or roll back the run ${feed.sink.stream} first; where Temporal knows no such run any more, run on the source: CANCEL JOB ${feed.jobId};`,
+          )
+        : onSource(`CANCEL JOB ${feed.jobId};`),
     }),
   );
 }

@@ -5,7 +5,7 @@ import { createHostQueueActivities, createSharedActivities, type ActivityDeps } 
 import { startMetricsServer } from '../metrics/server.js';
 import { readWorkerConfig, type WorkerConfig } from './config.js';
 import { createDependencies } from './dependencies.js';
-import { awaitTemporal } from './temporal.js';
+import { awaitTemporal, requireNamespace } from './temporal.js';
 
 const WORKFLOWS = fileURLToPath(new URL('../workflows/index.ts', import.meta.url));
 
@@ -43,6 +43,7 @@ async function run(config: WorkerConfig): Promise<void> {
   try {
     const connection = await Connection.connect(options);
     ends.push(() => connection.close());
+    await requireNamespace(connection, config);
     const native = await NativeConnection.connect(options);
     ends.push(() => native.close());
     const { activities, receiver, figures } = await createDependencies(config, connection, say);

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Connection, type ConnectionOptions } from '@temporalio/client';
-import type { WorkerConfig } from './config.js';
+import { InvalidConfigError, type WorkerConfig } from './config.js';
 import { readPem } from './pem-file.js';
 
 /** What both connections of a worker take, the client's and the worker's own. */
@@ -11,6 +11,8 @@ export interface TemporalOptions {
 }
 
 const AGAIN_AFTER_MS = 2_000;
+/** gRPC's status. */
+const NOT_FOUND = 5;
 
 /** How to reach Temporal, from the configuration. */
 export function temporalOptions({ temporal }: Pick<WorkerConfig, 'temporal'>): TemporalOptions {
@@ -59,4 +61,20 @@ export async function awaitTemporal(
     }
   }
   return null;
+}
+
+/** @throws InvalidConfigError when Temporal does not know the namespace; other troubles are the worker's own to tell. */
+export async function requireNamespace(
+  connection: Connection,
+  { temporal }: Pick<WorkerConfig, 'temporal'>,
+): Promise<void> {
+  const { namespace, address } = temporal;
+  try {
+    await connection.workflowService.describeNamespace({ namespace });
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== NOT_FOUND) return;
+    throw new InvalidConfigError([
+      `TEMPORAL_NAMESPACE names ${namespace}, which Temporal at ${address} does not know: correct it, or create it (temporal operator namespace create)`,
+    ]);
+  }
 }

@@ -115,6 +115,12 @@ test('what CockroachDB is given is checked at the start: no certificate, of anot
     assert.match(await refuses({ ...sink, ...change }), words);
 });
 
+test('a namespace that Temporal does not know, and a TLS file of Temporal that is not there', async () => {
+  assert.match(await refuses({ TEMPORAL_NAMESPACE: 'nowhere' }), /TEMPORAL_NAMESPACE names nowhere, which Temporal/);
+  const file = join(folder, 'nowhere.crt');
+  assert.match(await refuses({ TEMPORAL_TLS_CA: file }), /TEMPORAL_TLS_CA names .*nowhere\.crt, which cannot be read/);
+});
+
 test('a Temporal that is not there yet is awaited with one line, and SIGTERM ends the wait', async () => {
   const worker = await start({ TEMPORAL_ADDRESS: `127.0.0.1:${nobody}` });
   await until('the line', () => worker.output().includes('waiting for it'));

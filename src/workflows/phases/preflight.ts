@@ -1,4 +1,4 @@
-import { ApplicationFailure } from '@temporalio/workflow';
+import { ActivityFailure, ApplicationFailure } from '@temporalio/workflow';
 import { isBlocking } from '../../domain/finding.js';
 import type { RunbookInput } from '../../domain/runbook-input.js';
 import { quickActivities } from '../activity-proxies.js';
@@ -35,5 +35,11 @@ export async function runPreflight(
 }
 
 async function look(input: RunbookInput, run: string): Promise<Facts> {
-  return quickActivities('read both sides, touch nothing').preflight({ place: placeOf({ run, input }), input });
+  try {
+    return await quickActivities('read both sides, touch nothing').preflight({ place: placeOf({ run, input }), input });
+  } catch (error) {
+    // The one message, not "Activity task failed" with the message below it.
+    if (error instanceof ActivityFailure && error.cause instanceof ApplicationFailure) throw error.cause;
+    throw error;
+  }
 }
