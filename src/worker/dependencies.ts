@@ -1,3 +1,4 @@
+import { accessSync, constants, mkdirSync } from 'node:fs';
 import type { Connection } from '@temporalio/client';
 import type { ActivityDeps } from '../activities/index.js';
 import type { Access } from '../activities/access.js';
@@ -10,7 +11,7 @@ import { startReceiver, type Receiver } from '../receiver/server.js';
 import { openLmdbStage } from '../staging/lmdb/open-stage.js';
 import { createPostgresDriver } from '../targets/postgres/driver.js';
 import { createComparison } from './compare.js';
-import type { WorkerConfig } from './config.js';
+import { InvalidConfigError, type WorkerConfig } from './config.js';
 import { createForward } from './forward.js';
 import { ensureSearchAttributes } from './search-attributes.js';
 import { readPem } from './pem-file.js';
@@ -41,6 +42,7 @@ export async function createDependencies(
 ): Promise<Dependencies> {
   const connect = createConnections(config);
   requireSinkCertificates(config);
+  requireStageDir(config.stageDir);
   const receiver = await startReceiver({
     bindAddr: config.receiver.bindAddr,
     tls: {
@@ -96,6 +98,18 @@ export async function createDependencies(
       },
     },
   };
+}
+
+/** @throws InvalidConfigError: better now than with the first stream */
+function requireStageDir(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true });
+    accessSync(folder, constants.W_OK);
+  } catch (error) {
+    throw new InvalidConfigError([
+      `FAILBACK_STAGE_DIR names ${folder}, where nothing can be written (${error instanceof Error ? error.message : String(error)})`,
+    ]);
+  }
 }
 
 /** A changefeed comes again several times a second while nothing serves it: the same line is of use once. */

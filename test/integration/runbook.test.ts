@@ -38,6 +38,9 @@ test('a whole run: paused, resumed, finished through its gate, in words', async 
   await until('the job is paused', async () => (await liveJobs(at.source)).some((job) => job.endsWith('paused')), {
     timeoutMs: 30_000,
   });
+  await until('the page says so', async () => (await run.status()).stream?.jobStatus === 'paused', {
+    timeoutMs: 60_000,
+  });
   await at.source.query('INSERT INTO items VALUES (100, $1, 2)', ['while paused']);
   await run.signal('resume');
   await run.awaitPhase('replicate');

@@ -67,6 +67,15 @@ test('a missing variable', async () => {
   );
 });
 
+test('a folder of the stages that cannot be made', async () => {
+  const file = join(folder, 'a-file');
+  writeFileSync(file, '');
+  assert.match(
+    await refuses({ FAILBACK_STAGE_DIR: join(file, 'stage') }),
+    /FAILBACK_STAGE_DIR names .*a-file.stage, where nothing can be written/,
+  );
+});
+
 test('a busy port of the receiver, and of the metrics', async (t) => {
   const busy = createServer();
   await new Promise<void>((resolve) => busy.listen(0, '127.0.0.1', resolve));
