@@ -38,15 +38,21 @@ test('a whole run: paused, resumed, finished through its gate, in words', async 
   await until('the job is paused', async () => (await liveJobs(at.source)).some((job) => job.endsWith('paused')), {
     timeoutMs: 30_000,
   });
-  await until('the page says so', async () => (await run.status()).stream?.jobStatus === 'paused', {
-    timeoutMs: 60_000,
-  });
   await at.source.query('INSERT INTO items VALUES (100, $1, 2)', ['while paused']);
   await run.signal('resume');
   await run.awaitPhase('replicate');
   await until('the row written while paused', async () => (await at.rowsOnTarget('items')) === 21, {
     timeoutMs: 30_000,
   });
+  // Once the stream has looked at the job, a pause and a resume are newer than what it saw.
+  const shown = async (jobStatus: string) =>
+    until(`the job is shown as ${jobStatus}`, async () => (await run.status()).stream?.jobStatus === jobStatus);
+  await shown('running');
+  await run.ask('pause');
+  await shown('paused');
+  await run.ask('resume');
+  await shown('running');
+  await run.awaitPhase('replicate');
 
   await run.signal('finish');
   const waiting = await until(
@@ -94,7 +100,7 @@ test('a whole run: paused, resumed, finished through its gate, in words', async 
   assert.match(typo?.effect ?? '', /there is no such message; known are pause, resume, finish/);
   assert.deepEqual(
     last.messages.filter(({ honoured }) => honoured).map(({ message }) => message),
-    ['forwardStopped', 'pause', 'resume', 'finish', 'approve'],
+    ['forwardStopped', 'pause', 'resume', 'pause', 'resume', 'finish', 'approve'],
   );
 });
 
