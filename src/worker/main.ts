@@ -18,6 +18,8 @@ function say(message: string): void {
 function keepLog({ level, message, meta }: LogEntry): void {
   const text = `${message} ${typeof meta?.['error'] === 'string' ? meta['error'] : ''}`;
   if (level === 'WARN' && /gRPC|connection|poll/i.test(text)) return;
+  // What the SDK says of its bundle and its states is nothing to an operator; what our activities say is.
+  if (level === 'INFO' && meta?.['sdkComponent'] === 'worker') return;
   say(`${level.toLowerCase()} ${message}`);
 }
 
@@ -33,8 +35,7 @@ async function run(config: WorkerConfig): Promise<void> {
   if (options === null) return;
   // Not before: it keeps the process alive until its last connection is closed.
   Runtime.install({
-    // What the SDK says of its bundle and its states is nothing to an operator.
-    logger: new DefaultLogger('WARN', keepLog),
+    logger: new DefaultLogger('INFO', keepLog),
     telemetryOptions: { logging: { filter: { core: 'ERROR', other: 'ERROR' }, forward: {} } },
     shutdownSignals: [],
   });
