@@ -6,7 +6,7 @@ import { SENTINEL_ON_SOURCE, SENTINEL_ON_TARGET, SENTINEL_TABLE } from '../../de
 import { SHOP_ON_SOURCE, SHOP_ON_TARGET } from '../../demo/shop/schema.js';
 import { dumpBoth } from '../support/dumps.js';
 import { startGate, type Gate } from '../support/gate.js';
-import { startRunStack, type Run, type RunStack } from '../support/run.js';
+import { endRuns, startRunStack, type Run, type RunStack } from '../support/run.js';
 import { until } from '../support/until.js';
 
 let at: RunStack;
@@ -37,16 +37,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   await cable.open();
-  // A test that failed must not be in the way of the next one.
-  for await (const { workflowId } of at.client.workflow.list({
-    query: `WorkflowType = 'failback' AND TaskQueue = '${at.stack.taskQueue}' AND ExecutionStatus = 'Running'`,
-  })) {
-    await at.attach(workflowId).signal('rollback');
-    await at
-      .attach(workflowId)
-      .ending()
-      .catch(() => undefined);
-  }
+  await endRuns(at);
   await forward.stop();
   for (const side of [at.source, at.target]) await side.query(`DROP TABLE IF EXISTS ${SENTINEL_TABLE}`);
 });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 import type { Ending } from '../../src/domain/status.js';
 import { dumpBoth, liveJobs } from '../support/dumps.js';
-import { startRunStack, type Run, type RunStack } from '../support/run.js';
+import { endRuns, startRunStack, type Run, type RunStack } from '../support/run.js';
 import { until } from '../support/until.js';
 
 let at: RunStack;
@@ -21,16 +21,7 @@ beforeEach(async () => {
 afterEach(async () => {
   await at.stack.cockroach.control.clearFaults();
   await Promise.all([at.sourceGate.open(), at.targetGate.open()]);
-  // A test that failed must not be in the way of the next one.
-  for await (const { workflowId } of at.client.workflow.list({
-    query: `WorkflowType = 'failback' AND TaskQueue = '${at.stack.taskQueue}' AND ExecutionStatus = 'Running'`,
-  })) {
-    await at.attach(workflowId).signal('rollback');
-    await at
-      .attach(workflowId)
-      .ending()
-      .catch(() => undefined);
-  }
+  await endRuns(at);
 });
 
 const LONG = { timeoutMs: 40_000 };

@@ -182,6 +182,17 @@ export async function startRunStack(options: RunStackOptions = {}): Promise<RunS
   }
 }
 
+/** Rolls back whatever still runs: a test that failed must not be in the way of the next one. */
+export async function endRuns(at: RunStack): Promise<void> {
+  for await (const { workflowId } of at.client.workflow.list({
+    query: `WorkflowType = 'failback' AND TaskQueue = '${at.stack.taskQueue}' AND ExecutionStatus = 'Running'`,
+  })) {
+    const run = at.attach(workflowId);
+    await run.signal('rollback');
+    await run.ending().catch(() => undefined);
+  }
+}
+
 function openRun(client: Client, id: string): Run {
   const handle = client.workflow.getHandle(id);
   const status = (): Promise<RunbookStatus> => handle.query<RunbookStatus>('status');
