@@ -30,11 +30,10 @@ try {
   const again = await timed(async () => {
     await Promise.all(bodies.slice(0, 100).map((one) => stage.accept(1, one, HLC_ZERO)));
   });
-  const reading = await timed(() => {
+  const reading = await timed(async () => {
     let after: Hlc = HLC_ZERO;
     const upTo = hlcOf(10n ** 18n);
-    while (after < upTo) after = stage.read(after, upTo, { rows: 5000, bytes: 1e9 }).end;
-    return Promise.resolve();
+    while (after < upTo) ({ end: after } = await stage.read(after, upTo, { rows: 5000, bytes: 1e9 }));
   });
   const { usedBytes } = stage.figures();
   const purging = await timed(() => stage.purge(hlcOf(10n ** 18n)));

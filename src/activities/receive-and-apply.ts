@@ -51,7 +51,7 @@ export interface AttemptHost {
   /** `https://host:port`, as CockroachDB reaches it. */
   readonly advertisedUrl: string;
   /** @throws StageBusyError */
-  openStage(stream: string): Stage;
+  openStage(stream: string): Stage | Promise<Stage>;
   /** Told the figures of every live attempt, for `/_/varz`. */
   readonly onFigures: (figures: AttemptProgress | null, stream: string) => void;
   /** Told of every attempt that ended by itself because nobody waits for it any more. */
@@ -88,7 +88,7 @@ export function createReceiveAndApply(access: Access, host: AttemptHost) {
       let stage: Stage | null = null;
       let stopHeartbeat: () => void = () => undefined;
       try {
-        stage = host.openStage(stream);
+        stage = await host.openStage(stream);
         const held = stage;
         const words = createWords({
           client: context.client,

@@ -190,7 +190,7 @@ async function hold(options: AttemptOptions, at: Hlc): Promise<void> {
   };
   while (!signal.aborted && resting()) {
     const seenUpTo = stage.binding()?.resolved ?? at;
-    const newerChanges = seenUpTo > at ? stage.read(at, seenUpTo, NEWER_COUNTED).mutations.length : 0;
+    const newerChanges = seenUpTo > at ? (await stage.read(at, seenUpTo, NEWER_COUNTED)).mutations.length : 0;
     await onHold({ at, seenUpTo, newerChanges });
     await bell.wait(HOLD_REPORT_MS, signal);
   }

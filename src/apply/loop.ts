@@ -182,7 +182,7 @@ async function beforeOtherKey(
   const other = deletes.length === 0 ? null : await source.firstOtherKey(deletes);
   if (other === null) return span;
   const upTo = minHlc(span.end, previousHlc(other.at));
-  const good = stage.read(applied, upTo, limits);
+  const good = await stage.read(applied, upTo, limits);
   return good.mutations.length === 0 ? { error: other.error } : good;
 }
 

@@ -32,7 +32,7 @@ export function createReadAhead(stage: Stage, limits: SpanLimits): ReadAhead {
     let { end } = from;
     while (end < upTo && mutations.length < limits.rows && bytes < limits.bytes && !ended) {
       const rows = Math.min(SLICE_ROWS, limits.rows - mutations.length);
-      const slice = stage.read(end, upTo, { rows, bytes: limits.bytes - bytes });
+      const slice = await stage.read(end, upTo, { rows, bytes: limits.bytes - bytes });
       for (const mutation of slice.mutations) {
         mutations.push(mutation);
         bytes += mutation.after?.length ?? 0;

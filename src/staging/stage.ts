@@ -84,7 +84,7 @@ export interface Stage {
    */
   resolve(incarnation: number, resolved: Hlc): Promise<void>;
   /** Reads (after, upTo], strictly after `after` (protocol rule 11). No read transaction stays open afterwards (protocol rule 13). */
-  read(after: Hlc, upTo: Hlc, limits: SpanLimits): StagedSpan;
+  read(after: Hlc, upTo: Hlc, limits: SpanLimits): Promise<StagedSpan>;
   /** Late rows taken since the stage was opened (`AcceptResult.late`): what was read before one came lacks it. */
   lateRows(): number;
   /** Deletes every change at or before `upTo`. */

@@ -42,7 +42,7 @@ test('what is read ahead is what one read gives, whatever the limits; a timestam
     { rows: 1e6, bytes: 50_000 },
   ]) {
     const ahead = createReadAhead(stage, limits);
-    const wanted = stage.read(at(0), at(5), limits);
+    const wanted = await stage.read(at(0), at(5), limits);
     ahead.begin(at(0), at(5));
     const found = await ahead.take(at(0), at(5));
     assert.equal(found.end, wanted.end);

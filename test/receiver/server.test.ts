@@ -97,7 +97,7 @@ suite('every captured body over HTTPS', () => {
             items.map((item) => JSON.stringify([item.updated, item.topic, item.key, item.after])),
           );
           const last = parseHlc('1999999999999999999.0000000000');
-          const staged = stage.read(HLC_ZERO, last, { rows: 1e6, bytes: 1e9 }).mutations;
+          const staged = (await stage.read(HLC_ZERO, last, { rows: 1e6, bytes: 1e9 })).mutations;
           const got = new Set(
             staged.map((row) =>
               JSON.stringify([

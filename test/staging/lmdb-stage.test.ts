@@ -14,8 +14,8 @@ import { at, deletion, EVERYTHING, shown, upsert } from './mutations.js';
 let stageDir: string;
 let stage: Stage;
 
-function all(upTo = at(1000)): string[] {
-  return stage.read(HLC_ZERO, upTo, EVERYTHING).mutations.map(shown);
+async function all(upTo = at(1000)): Promise<string[]> {
+  return (await stage.read(HLC_ZERO, upTo, EVERYTHING)).mutations.map(shown);
 }
 
 async function reopen(): Promise<void> {
@@ -64,7 +64,7 @@ suite('incarnation (protocol rule A)', () => {
       outcomes.map((outcome) => outcome.status),
       ['fulfilled', 'fulfilled', 'rejected', 'rejected', 'fulfilled'],
     );
-    assert.deepEqual(all(), ['12:0:[3]={"id":1,"v":"x"}']);
+    assert.deepEqual(await all(), ['12:0:[3]={"id":1,"v":"x"}']);
     assert.equal(stage.binding()?.resolved, at(7));
   });
 
@@ -89,7 +89,7 @@ suite('incarnation (protocol rule A)', () => {
     await stage.resolve(1, at(20));
     await stage.renew(2);
     assert.deepEqual(stage.binding(), { incarnation: 2, floor: at(5), resolved: at(20), plan: 'plan' });
-    assert.equal(all().length, 1);
+    assert.equal((await all()).length, 1);
     await assert.rejects(stage.resolve(1, at(30)), StaleIncarnationError);
   });
 });
@@ -104,7 +104,7 @@ suite('completeness (protocol rule B)', () => {
     assert.equal(stage.figures().entries, 0);
     await reopen();
     assert.deepEqual(stage.binding(), { incarnation: 2, floor: at(7), resolved: at(7), plan: 'other' });
-    assert.deepEqual(all(), []);
+    assert.deepEqual(await all(), []);
   });
 
   test('resolved only advances', async () => {
@@ -150,7 +150,7 @@ suite('what a row is counted as (protocol rule 10)', () => {
     const rows = [upsert(at(10), '[1]'), upsert(at(20), '[2]'), upsert(at(25), '[3]'), upsert(at(40), '[4]')];
     assert.deepEqual(await stage.accept(1, rows, at(20)), { staged: 2, dropped: 2, redelivered: 0, late: 1 });
     assert.deepEqual(
-      all().map((text) => text.split('=')[0]),
+      (await all()).map((text) => text.split('=')[0]),
       ['25:0:[3]', '40:0:[4]'],
     );
   });
@@ -198,17 +198,17 @@ suite('reading', () => {
       upsert(at(20), '[9]'),
     ];
     await stage.accept(1, rows, HLC_ZERO);
-    assert.deepEqual(all(), [
+    assert.deepEqual(await all(), [
       '10:0:[1]=deleted',
       '10:300:[2]={}',
       '20:0:[9]={"id":1,"v":"x"}',
       '20:0:[1]={"id":1,"v":"x"}',
       '30:0:[1]={"id":1,"v":"x"}',
     ]);
-    const span = stage.read(at(10), at(20), EVERYTHING);
+    const span = await stage.read(at(10), at(20), EVERYTHING);
     assert.deepEqual(span.mutations.map(shown), ['20:0:[9]={"id":1,"v":"x"}']);
     assert.equal(span.end, at(20));
-    assert.deepEqual(stage.read(at(20), at(20), EVERYTHING), { mutations: [], end: at(20) });
+    assert.deepEqual(await stage.read(at(20), at(20), EVERYTHING), { mutations: [], end: at(20) });
   });
 
   test('a span never splits a timestamp (protocol rule 20)', async () => {
@@ -217,7 +217,7 @@ suite('reading', () => {
     await stage.accept(1, rows, HLC_ZERO);
     const sizes: [number, bigint][] = [];
     for (let after = HLC_ZERO; after < at(50);) {
-      const span = stage.read(after, at(50), { rows: 2, bytes: 1_000_000 });
+      const span = await stage.read(after, at(50), { rows: 2, bytes: 1_000_000 });
       sizes.push([span.mutations.length, span.end / at(1)]);
       after = span.end;
     }
@@ -225,19 +225,19 @@ suite('reading', () => {
       [3, 10n],
       [3, 50n],
     ]);
-    assert.equal(stage.read(HLC_ZERO, at(50), { rows: 100, bytes: 1 }).end, at(10));
+    assert.equal((await stage.read(HLC_ZERO, at(50), { rows: 100, bytes: 1 })).end, at(10));
   });
 
   test('values are bit-exact and stay so while the stage is written', async () => {
     await stage.bind(1, at(1), 'plan');
     const after = '{"id":9223372036854775807,"d":1E+30,"n":-9223372036854775808,"z":-0}';
     await stage.accept(1, [upsert(at(10), '[-9223372036854775808,1E+30]', after, ['id', 'd', 'n', 'z'])], HLC_ZERO);
-    const [mutation] = stage.read(HLC_ZERO, at(10), EVERYTHING).mutations;
+    const [mutation] = (await stage.read(HLC_ZERO, at(10), EVERYTHING)).mutations;
     assert.ok(mutation);
     await stage.bind(2, at(1), 'plan');
     for (let i = 0; i < 20; i++)
       await stage.accept(2, [upsert(at(10 + i), '[0]', '{"other":"row"}', ['other'])], HLC_ZERO);
-    all();
+    await all();
     assert.equal(shown(mutation), `10:0:[-9223372036854775808,1E+30]=${after}`);
     assert.deepEqual(mutation.columns, ['id', 'd', 'n', 'z']);
   });
@@ -247,7 +247,7 @@ suite('reading', () => {
     await stage.accept(1, [upsert(at(10), '[1]', '{}', ['a', 'é']), upsert(at(11), '[1]', '{}', ['a', 'é'])], HLC_ZERO);
     await reopen();
     await stage.accept(1, [upsert(at(12), '[1]', '{}', ['a', 'é']), upsert(at(13), '[1]', '{}', ['b'])], HLC_ZERO);
-    const [one, two, three, four] = stage.read(HLC_ZERO, at(20), EVERYTHING).mutations;
+    const [one, two, three, four] = (await stage.read(HLC_ZERO, at(20), EVERYTHING)).mutations;
     assert.deepEqual(one?.columns, ['a', 'é']);
     assert.equal(one?.columns, two?.columns);
     assert.equal(one?.columns, three?.columns);
@@ -261,7 +261,7 @@ suite('reading', () => {
     await stage.accept(1, body(), HLC_ZERO);
     const sizes: number[] = [];
     for (let round = 0; round < 12; round++) {
-      const held = stage.read(HLC_ZERO, at(10), EVERYTHING);
+      const held = await stage.read(HLC_ZERO, at(10), EVERYTHING);
       await stage.bind(round + 2, at(1), 'plan');
       await stage.accept(round + 2, body(), HLC_ZERO);
       assert.equal(held.mutations.length, 2000);
@@ -293,7 +293,7 @@ suite('keys too long for the store (protocol rule 13)', () => {
     ];
     assert.equal((await stage.accept(1, rows, HLC_ZERO)).staged, 5);
     assert.equal((await stage.accept(1, rows, HLC_ZERO)).redelivered, 5);
-    const read = stage.read(HLC_ZERO, at(20), EVERYTHING).mutations;
+    const read = (await stage.read(HLC_ZERO, at(20), EVERYTHING)).mutations;
     assert.deepEqual(
       read.map((row) => Buffer.from(row.key).toString()).sort(),
       rows.map((row) => Buffer.from(row.key).toString()).sort(),

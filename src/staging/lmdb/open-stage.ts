@@ -109,11 +109,13 @@ export function openLmdbStage({ stageDir, stream }: { readonly stageDir: string;
     },
 
     read(after, upTo, limits) {
-      try {
-        return readSpan(folder, entries, shapes, after, upTo, limits);
-      } finally {
-        store.root.resetReadTxn();
-      }
+      return new Promise((resolve) => {
+        try {
+          resolve(readSpan(folder, entries, shapes, after, upTo, limits));
+        } finally {
+          store.root.resetReadTxn();
+        }
+      });
     },
 
     async purge(upTo) {
