@@ -140,6 +140,15 @@ test('a late word of an attempt that is over changes nothing while the next one 
     },
     LONG,
   );
+  const events = await eventsOf(run);
+  const firstLate = events.findLastIndex(
+    (event) => event.workflowExecutionSignaledEventAttributes?.signalName === 'listening',
+  );
+  assert.deepEqual(
+    events.slice(firstLate).filter((event) => event.activityTaskCancelRequestedEventAttributes),
+    [],
+    'what watches the changefeed is not called back',
+  );
   await insert(run, 1);
   await arrived(run, 1);
 
@@ -228,6 +237,22 @@ suite('a stream continues as new (protocol rule 37)', () => {
     await arrived(run, 1);
     await finish(run, 1);
     await assertOneAtATime(run, runIds);
+  });
+
+  test('an incident that nothing would open again ends after it, when a person resumes', async () => {
+    const run = await begin('remembered', LIMIT);
+    const alarm = async () =>
+      (await run.status()).incidents.find(({ type }) => type === 'Changefeed.LateRows')?.endedAt;
+    const { token } = await checkpointOf(run);
+    await streamOf(run).signal('trouble', { token, type: 'Changefeed.LateRows', cause: '1 row' } satisfies TroubleWord);
+    await until('the incident', async () => (await alarm()) === null, LONG);
+    await growUntilNew(run);
+    assert.equal(await alarm(), null, 'still open');
+    await run.ask('resume');
+    await until('the end of the incident', async () => typeof (await alarm()) === 'number', LONG);
+    await insert(run, 1);
+    await arrived(run, 1);
+    await finish(run, 1);
   });
 
   test('an incident stays open over it, and a job that somebody else has paused is not resumed by it', async () => {

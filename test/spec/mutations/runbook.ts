@@ -5,6 +5,7 @@ const CHANGEFEED_TEST = 'test/integration/changefeed.test.ts';
 const LATE = 'a late word of an attempt that is over changes nothing while the next one runs (protocol rule 38)';
 const HANDED = 'the attempt hands over to the next one on the same stage, and no row is lost';
 const RESTING = 'what is paused stays paused, until it is resumed';
+const REMEMBERED = 'an incident that nothing would open again ends after it, when a person resumes';
 const FOREIGN = 'an incident stays open over it, and a job that somebody else has paused is not resumed by it';
 const GONE = 'the attempt of a run that is terminated ends by itself, with a line and a figure (protocol rule 39)';
 const ORDER =
@@ -39,6 +40,21 @@ export const RUNBOOK_MUTATIONS = [
       'if (!handedOver) state.ensured = null;',
       'state.ensured = null;',
       FOREIGN,
+    ],
+    [
+      '37',
+      'a stream that has continued as new has forgotten which incidents are open',
+      'const openIncidents = state.openIncidents();',
+      'const openIncidents: readonly FailureType[] = [];',
+      REMEMBERED,
+      { hangs: true },
+    ],
+    [
+      '38',
+      'a late "listening" is taken',
+      'if (isCurrent(word)) state.attempt.listening = word;',
+      'state.attempt.listening = word;',
+      LATE,
     ],
     ['38', 'a late "delivered" is taken', 'if (!isCurrent(word)) return;\n    status', 'status', LATE],
     ['38', 'a late "trouble" is taken', 'if (!isCurrent(word)) return;\n    const', 'const', LATE],
