@@ -1,18 +1,20 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { Agent } from 'node:https';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { createCertificateAuthority } from '../demo/parts/certificates.js';
 import { HLC_ZERO, hlcOf } from '../src/domain/hlc.js';
 import { createIntake } from '../src/receiver/intake.js';
 import { startReceiver } from '../src/receiver/server.js';
 import { openLmdbStage } from '../src/staging/lmdb/open-stage.js';
-import { httpsRequest } from '../test/support/https-client.js';
+import { bodyOf, type SendWish, type Sent } from './receive-sender.js';
 
-// Rows acknowledged a second: TLS, 16 connections, 500 rows a body of about 200 bytes; the sender is in this process too.
-const CONNECTIONS = 16;
+// Rows acknowledged a second, durable by then, over TLS. The sender is a process of its own, on the other core.
+const CONNECTIONS = [1, 16, 64];
 const ROWS = 500;
-const BODIES = 300;
+const BODIES = 400;
 
 const authority = await createCertificateAuthority();
 const stageDir = mkdtempSync(path.join(tmpdir(), 'failback-bench-'));
@@ -34,48 +36,60 @@ const intake = createIntake({
 });
 const receiver = await startReceiver({ bindAddr: '127.0.0.1:0', tls: await authority.issueServer() });
 receiver.register({ stream: 'bench', path: ['db', 'public'], token: 'bench', receive: intake.receive });
-receiver.register({ stream: 'nothing', path: ['db', 'public'], token: 'bench', receive: () => Promise.resolve() });
-const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS });
-const bodies = Array.from({ length: BODIES }, (_, i) => body(i));
+const sender = fork(fileURLToPath(new URL('receive-sender.ts', import.meta.url)));
 
 try {
-  const baseline = await send('nothing');
-  const acked = await send('bench');
-  console.log(`${CONNECTIONS} connections, ${ROWS} rows a body of ${bodies[0]?.length} bytes`);
-  console.log(`acked and durable:       ${rate(acked)}  ${(baseline / acked).toFixed(2)} x the baseline`);
-  console.log(`read and thrown away:    ${rate(baseline)}  (baseline: the same bodies over the same TLS)`);
+  const bytes = Buffer.byteLength(bodyOf(0, ROWS));
+  console.log(`${BODIES} bodies of ${ROWS} rows and ${bytes} bytes`);
+  const parsed = parse();
+  console.log(`JSON.parse                        ${rates(BODIES, bytes, parsed)}  (baseline: one core, nothing kept)`);
+  let first = 0;
+  for (const connections of CONNECTIONS) {
+    const before = process.cpuUsage();
+    const { ms } = await send({
+      port: receiver.port,
+      ca: authority.cert,
+      connections,
+      rows: ROWS,
+      first,
+      bodies: BODIES,
+    });
+    first += BODIES;
+    const { user, system } = process.cpuUsage(before);
+    const perCore = (BODIES * ROWS) / ((user + system) / 1e6);
+    console.log(
+      `acked, ${String(connections).padStart(2)} connections             ${rates(BODIES, bytes, ms)}  ${(parsed / ms).toFixed(2)} x; ` +
+        `${Math.round(perCore).toLocaleString('en')} rows for a second of a core, disk and TLS included`,
+    );
+  }
 } finally {
-  agent.destroy();
+  sender.disconnect();
+  await once(sender, 'exit');
   await receiver.close(1000);
   await stage.close();
   rmSync(stageDir, { recursive: true, force: true });
 }
 
+async function send(wish: SendWish): Promise<Sent> {
+  const answered = once(sender, 'message') as Promise<[Sent]>;
+  sender.send(wish);
+  const [sent] = await answered;
+  if (sent.problem !== null) throw new Error(sent.problem);
+  return sent;
+}
+
 /** Milliseconds for all bodies. */
-async function send(stream: string): Promise<number> {
+function parse(): number {
+  const bodies = Array.from({ length: BODIES }, (_, i) => Buffer.from(bodyOf(i, ROWS)));
   const start = performance.now();
-  let next = 0;
-  const connection = async () => {
-    for (let text = bodies[next++]; text; text = bodies[next++]) {
-      const sink = `/db/public?failback_stream=${stream}&failback_incarnation=1`;
-      const answer = await httpsRequest({ port: receiver.port, path: sink, ca: authority.cert, agent, body: text });
-      if (answer.status !== 200) throw new Error(`${answer.status} ${answer.text}`);
-    }
-  };
-  await Promise.all(Array.from({ length: CONNECTIONS }, connection));
+  for (const body of bodies) JSON.parse(body.toString());
   return performance.now() - start;
 }
 
-function body(index: number): string {
-  const rows = Array.from({ length: ROWS }, (_, i) => {
-    const n = index * ROWS + i;
-    return `{"after":{"amount":${n}.50,"id":${n},"note":"${'note '.repeat(12)}","state":"open","v":null},"key":[${n}],"topic":"t","updated":"${1795320930602742264n + BigInt(n)}.0000000000"}`;
-  });
-  return `{"payload":[${rows.join()}],"length":${ROWS}}`;
-}
-
-function rate(ms: number): string {
-  return `${Math.round(((BODIES * ROWS) / ms) * 1000)
-    .toLocaleString('en')
-    .padStart(9)} rows/s`;
+function rates(bodies: number, bytes: number, ms: number): string {
+  const second = (n: number): string => Math.round((n / ms) * 1000).toLocaleString('en');
+  return (
+    `${second(bodies * ROWS).padStart(9)} rows/s  ${second(bodies).padStart(5)} bodies/s` +
+    `  ${((bodies * bytes) / ms / 1000).toFixed(0).padStart(4)} MB/s`
+  );
 }
