@@ -34,6 +34,7 @@ export interface AttemptOptions extends Pick<
   | 'onProgress'
   | 'log'
   | 'idleAdvanceMs'
+  | 'retireOffsetMs'
   | 'abortGraceMs'
 > {
   readonly token: string;
@@ -172,7 +173,7 @@ async function applyAndHold(options: AttemptOptions, incarnation: number): Promi
       case 'set-back':
       case 'incomplete':
         options.log(
-          `stream ${options.stream}: the target is at ${formatHlc(end.found.applied)} and the stage is not complete from there: a new incarnation begins there`,
+          `stream ${options.stream}: the target is at ${formatHlc(end.found.applied)} and not where we were: it is taken over again from there`,
         );
         return 'again';
       case 'stopped':

@@ -21,11 +21,16 @@ export interface StagedMutation {
   readonly columns: ColumnSet | null;
 }
 
-/** Changes in time order, ending between two timestamps: a timestamp is never split (protocol rule 20). */
+/** A place within a timestamp: behind that change, in the order of the stage. An empty key is before all keys of its table. */
+export type StagePosition = Pick<StagedMutation, 'at' | 'table' | 'key'>;
+
+/** Changes in the order of the stage: by time, within a timestamp by table number, within a table by key, in any order that stays. */
 export interface StagedSpan {
   readonly mutations: readonly StagedMutation[];
-  /** Every change in (after, end] is in `mutations`. */
+  /** Every change in (after, end] is in `mutations`, those of `end` itself up to the last one only if it is cut. */
   readonly end: Hlc;
+  /** The timestamp `end` goes on behind the last change. Only where the limits asked for it. */
+  readonly cut: boolean;
 }
 
 export interface SpanLimits {
@@ -33,6 +38,8 @@ export interface SpanLimits {
   readonly rows: number;
   /** ... or so many bytes of `after`. */
   readonly bytes: number;
+  /** The span may end within a timestamp, as soon as a limit is reached. */
+  readonly maySplit?: boolean;
 }
 
 export interface AcceptResult {
@@ -75,16 +82,25 @@ export interface Stage {
   /**
    * Takes the rows of one body.
    * @param committed the committed checkpoint; rows at or before it are dropped
-   * @throws StaleIncarnationError when the stage is bound to another incarnation, or to none
+   * @param mayGrow false: a body with a row that is neither staged nor dropped is refused whole (protocol rule 12); true by default
+   * @throws StaleIncarnationError when the stage is bound to another incarnation, or to none; NoRoomError
    */
-  accept(incarnation: number, rows: readonly IncomingMutation[], committed: Hlc): Promise<AcceptResult>;
+  accept(
+    incarnation: number,
+    rows: readonly IncomingMutation[],
+    committed: Hlc,
+    mayGrow?: boolean,
+  ): Promise<AcceptResult>;
   /**
    * Takes a resolved timestamp, after every row accepted before. One that does not advance is ignored.
    * @throws StaleIncarnationError
    */
   resolve(incarnation: number, resolved: Hlc): Promise<void>;
-  /** Reads (after, upTo], strictly after `after` (protocol rule 11). No read transaction stays open afterwards (protocol rule 13). */
-  read(after: Hlc, upTo: Hlc, limits: SpanLimits): Promise<StagedSpan>;
+  /**
+   * Reads (after, upTo], strictly after `after` (protocol rule 11), which may be a place within a timestamp. No read transaction stays open
+   * afterwards (protocol rule 13).
+   */
+  read(after: Hlc | StagePosition, upTo: Hlc, limits: SpanLimits): Promise<StagedSpan>;
   /** Late rows taken since the stage was opened (`AcceptResult.late`): what was read before one came lacks it. */
   lateRows(): number;
   /** Deletes every change at or before `upTo`. */
@@ -106,6 +122,14 @@ export class StaleIncarnationError extends Error {
         : `incarnation ${incarnation} is refused: this stream now takes incarnation ${bound}`,
     );
     this.name = 'StaleIncarnationError';
+  }
+}
+
+/** The stage may not grow now (protocol rule 12). Answered 503: nothing of the body was taken, and CockroachDB sends it again. */
+export class NoRoomError extends Error {
+  constructor() {
+    super('the stage is at its budget: rows are taken again when what it holds is applied');
+    this.name = 'NoRoomError';
   }
 }
 

@@ -1,12 +1,13 @@
 import { randomInt, randomUUID } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
+import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
+import path from 'node:path';
 import { open, type Database, type RootDatabase } from 'lmdb';
 import { formatHlc, parseHlc } from '../../domain/hlc.js';
 import { StageBusyError, type StageBinding } from '../stage.js';
 import { StageCorruptError } from './errors.js';
 import { currentOwner, isOwnerAlive, type Owner } from './owner.js';
 
-/** An LMDB environment that this process owns. */
+/** An LMDB environment that this process owns. Its databases change with every `remap`: ask for them each time. */
 export interface StageStore {
   readonly folder: string;
   readonly root: RootDatabase;
@@ -25,6 +26,20 @@ export interface StageStore {
   readBinding(): StageBinding | null;
   /** Inside `transact` only. */
   putBinding(binding: StageBinding): void;
+  /**
+   * Closes the environment and opens it again, still its owner: LMDB maps its whole file, and every page once read stays in our memory until then.
+   * Nothing may be read or written meanwhile.
+   */
+  remap(): Promise<void>;
+  /**
+   * The same as `remap`, with a compact copy in the file's place where the file is much larger than what is in use. Each step may be the last before a
+   * crash: until the copy is whole and takes the file's name, the file is the store.
+   */
+  shrink(): Promise<void>;
+  /** Whether `shrink` would give much of the disk back. */
+  isMuchTooLarge(): boolean;
+  /** False while it is mapped anew, and after that has failed. */
+  isOpen(): boolean;
   /** Gives up ownership and closes. */
   close(): Promise<void>;
 }
@@ -39,6 +54,9 @@ interface BindingRecord {
 const OWNER = 'owner';
 const ID = 'id';
 const BINDING = 'binding';
+/** LMDB's own names. */
+const DATA = 'data.mdb';
+const LOCK = 'lock.mdb';
 
 /** Folders open in this process: LMDB shares one environment for all who open it, so its own lock would not object. */
 const openFolders = new Set<string>();
@@ -47,28 +65,32 @@ const openFolders = new Set<string>();
 export function openStore(folder: string): StageStore {
   if (openFolders.has(folder)) throw new StageBusyError(folder);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  // Without turn batching every write is one of our own transactions: LMDB's JavaScript side opens none of its own, whose failure on a
-  // full disk nobody could catch.
-  const root = open({ path: folder, noSubdir: false, maxDbs: 3, overlappingSync: false, eventTurnBatching: false });
+  let environment = openEnvironment(folder);
+  let isOpen = true;
   try {
-    const entries = root.openDB<Buffer, Buffer>({ name: 'entries', keyEncoding: 'binary', encoding: 'binary' });
-    const shapes = root.openDB<string[], number>({ name: 'shapes', keyEncoding: 'uint32', encoding: 'json' });
-    const meta = root.openDB<unknown, string>({ name: 'meta', encoding: 'json', useVersions: true });
-    const { id, ownership } = takeOwnership(root, meta, folder);
+    const { id, ownership } = takeOwnership(environment.root, environment.meta, folder);
     openFolders.add(folder);
+    // Of one who died over it.
+    rmSync(path.join(folder, COPY), { recursive: true, force: true });
 
     return {
       folder,
-      root,
-      entries,
-      shapes,
+      get root() {
+        return environment.root;
+      },
+      get entries() {
+        return environment.entries;
+      },
+      get shapes() {
+        return environment.shapes;
+      },
       id,
       async transact(write) {
-        const mine = await meta.ifVersion(OWNER, ownership, write);
+        const mine = await environment.meta.ifVersion(OWNER, ownership, write);
         if (!mine) throw new StageBusyError(folder);
       },
       readBinding() {
-        const record = meta.get(BINDING) as BindingRecord | undefined;
+        const record = environment.meta.get(BINDING) as BindingRecord | undefined;
         return record ? bindingOf(record, folder) : null;
       },
       putBinding(binding) {
@@ -78,16 +100,112 @@ export function openStore(folder: string): StageStore {
           resolved: formatHlc(binding.resolved),
           plan: binding.plan,
         };
-        void meta.put(BINDING, record, 0);
+        void environment.meta.put(BINDING, record, 0);
       },
+      isOpen: () => isOpen,
+      async remap() {
+        if (isOpen) {
+          isOpen = false;
+          await environment.root.close();
+        }
+        environment = openEnvironment(folder);
+        isOpen = true;
+      },
+      async shrink() {
+        const copy = await copyCompact(environment.root, folder);
+        isOpen = false;
+        await environment.root.close();
+        if (copy !== null) takePlace(folder, copy);
+        environment = openEnvironment(folder);
+        isOpen = true;
+      },
+      isMuchTooLarge: () => isMuchTooLarge(folder, environment.entries),
       async close() {
+        const { root, meta } = environment;
         try {
-          await meta.ifVersion(OWNER, ownership, () => void meta.remove(OWNER));
+          if (isOpen) await meta.ifVersion(OWNER, ownership, () => void meta.remove(OWNER));
         } finally {
-          await root.close();
+          if (isOpen) await root.close();
           openFolders.delete(folder);
         }
       },
+    };
+  } catch (error) {
+    void environment.root.close();
+    throw error;
+  }
+}
+
+interface Environment {
+  readonly root: RootDatabase;
+  readonly entries: Database<Buffer, Buffer>;
+  readonly shapes: Database<string[], number>;
+  readonly meta: Database<unknown, string>;
+}
+
+/** Removed with the next copy, and with the next opening. */
+const COPY = 'compact';
+/** The least that is worth a copy. */
+const LARGE_BYTES = 64 * 2 ** 20;
+const MUCH = 4;
+
+function isMuchTooLarge(folder: string, entries: Database<Buffer, Buffer>): boolean {
+  const { size } = statSync(path.join(folder, DATA));
+  return size > LARGE_BYTES && usedBytes(entries) < size / MUCH;
+}
+
+/** Null where it cannot be made, for want of room for example: the file stays as it is. */
+async function copyCompact(root: RootDatabase, folder: string): Promise<string | null> {
+  const copy = path.join(folder, COPY);
+  try {
+    rmSync(copy, { recursive: true, force: true });
+    mkdirSync(copy, { mode: 0o700 });
+    await root.backup(copy, true);
+    syncFile(path.join(copy, DATA));
+    return copy;
+  } catch {
+    rmSync(copy, { recursive: true, force: true });
+    return null;
+  }
+}
+
+/** The lock file goes first: it counts the transactions of the file before, and is made anew. */
+function takePlace(folder: string, copy: string): void {
+  rmSync(path.join(folder, LOCK), { force: true });
+  renameSync(path.join(copy, DATA), path.join(folder, DATA));
+  syncFile(folder);
+  rmSync(copy, { recursive: true, force: true });
+}
+
+function syncFile(file: string): void {
+  const descriptor = openSync(file, 'r');
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** Bytes of the pages of the entries. */
+export function usedBytes(entries: Database<Buffer, Buffer>): number {
+  const stats = entries.getStats() as Record<
+    'pageSize' | 'treeBranchPageCount' | 'treeLeafPageCount' | 'overflowPages',
+    number
+  >;
+  const pages = stats.treeBranchPageCount + stats.treeLeafPageCount + stats.overflowPages;
+  return pages * stats.pageSize;
+}
+
+function openEnvironment(folder: string): Environment {
+  // Without turn batching every write is one of our own transactions: LMDB's JavaScript side opens none of its own, whose failure on a
+  // full disk nobody could catch.
+  const root = open({ path: folder, noSubdir: false, maxDbs: 3, overlappingSync: false, eventTurnBatching: false });
+  try {
+    return {
+      root,
+      entries: root.openDB({ name: 'entries', keyEncoding: 'binary', encoding: 'binary' }),
+      shapes: root.openDB({ name: 'shapes', keyEncoding: 'uint32', encoding: 'json' }),
+      meta: root.openDB({ name: 'meta', encoding: 'json', useVersions: true }),
     };
   } catch (error) {
     void root.close();
