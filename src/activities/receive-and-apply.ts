@@ -136,6 +136,7 @@ export function createReceiveAndApply(access: Access, host: AttemptHost) {
               checkpointSchema: wish.place.checkpointSchema,
               flushSize: wish.apply.flushSize,
               extraColumns: wish.apply.extraColumns,
+              onBadRow: wish.apply.onBadRow,
               enforcementOff: wish.enforcementOff,
               collapseMutations: wish.apply.collapseMutations,
               lockTimeoutMs: wish.apply.lockTimeout,
@@ -222,6 +223,7 @@ function openAttempt(
       late: received?.late ?? 0,
       stagedChanges: entries,
       stagedBytes: usedBytes,
+      deadLetters: progress.deadLetters,
     };
   };
 

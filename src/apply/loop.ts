@@ -13,7 +13,7 @@ import type { ApplySession } from '../targets/target.js';
 import { restAfter, type TroubleOptions } from './backoff.js';
 import type { Bell } from './bell.js';
 import { closeAfterGrace } from './cut-off.js';
-import { addWindow, NO_PROGRESS, type ApplyProgress } from './progress.js';
+import { addRows, addWindow, NO_PROGRESS, type ApplyProgress } from './progress.js';
 import type { SourceCheck } from './source-check.js';
 import { createReadAhead } from './read-ahead.js';
 import { planWindow, type StopAt } from './window.js';
@@ -124,6 +124,9 @@ async function applyWindows(
       const next = planWindow(binding, incarnation, applied, options.stopAt?.() ?? null);
       if (next.kind === 'incomplete') return { ended: 'incomplete', found: { ...row, applied } };
       if (next.kind === 'stopped') return { ended: 'stopped', at: applied };
+      const replayed = await session.replayDeadLetters(token, applied);
+      if (replayed !== null || session.deadLetters() !== progress().deadLetters)
+        report({ ...(replayed && addRows(progress(), replayed)), deadLetters: session.deadLetters() });
       if (next.kind === 'idle') {
         // Another key halts once all that is resolved is applied: what it could damage does not get so far (see `beforeOtherKey`).
         if (changed !== null) return { ended: 'halted', error: changed };
@@ -147,7 +150,7 @@ async function applyWindows(
       advancedAt = performance.now();
       report(
         addWindow(
-          { ...progress(), resolved: binding?.resolved ?? null },
+          { ...progress(), resolved: binding?.resolved ?? null, deadLetters: session.deadLetters() },
           { next: applied, mutations: window.mutations.length },
           figures,
         ),

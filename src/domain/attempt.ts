@@ -66,4 +66,6 @@ export interface AttemptProgress {
   readonly late: number;
   readonly stagedChanges: number;
   readonly stagedBytes: number;
+  /** Changes that the target refused and that wait now. */
+  readonly deadLetters?: number;
 }

@@ -39,6 +39,12 @@ const FAMILIES: readonly Family[] = [
   { name: 'stage_mutations', kind: 'gauge', help: 'Changes in the stage.', value: (f) => f.stagedChanges },
   { name: 'stage_used_bytes', kind: 'gauge', help: 'Bytes in use in the stage.', value: (f) => f.stagedBytes },
   {
+    name: 'dead_letters',
+    kind: 'gauge',
+    help: 'Changes that the target refused and that wait in the table of dead letters.',
+    value: (f) => f.deadLetters ?? 0,
+  },
+  {
     name: 'stream_incarnation',
     kind: 'gauge',
     help: 'Number of the current changefeed of the stream.',
