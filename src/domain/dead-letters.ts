@@ -25,6 +25,16 @@ export function describeDeadLetters({ count, tables }: DeadLetters, checkpointSc
   return `${waiting} in ${checkpointSchema}.dead_letters (${named.join(', ')})`;
 }
 
+/** What the ending says of those that stay. Pure. */
+export function sayDeadLettersLeft(letters: DeadLetters, checkpointSchema: string, run: string): string {
+  const table = `${checkpointSchema}.dead_letters`;
+  const of = `run = '${run.replaceAll("'", "''")}'`;
+  return (
+    `${describeDeadLetters(letters, checkpointSchema)}, and ${letters.count === 1 ? 'stays' : 'stay'} there: see which rows still lack ` +
+    `(SELECT source_table, key, row_json, reason FROM ${table} WHERE ${of} ORDER BY hlc), mend them by hand, then DELETE FROM ${table} WHERE ${of}`
+  );
+}
+
 /** So few are counted one by one; of more, a line for every change of the number would fill the history. */
 const COUNTED = 20;
 
