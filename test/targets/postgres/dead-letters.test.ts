@@ -292,6 +292,16 @@ test('a replay takes letters that wait for later ones, in more than one turn', a
   ]);
 });
 
+test('what the target takes since it was mended is not put aside', async (t) => {
+  const fixture = await createDeadFixture(t, SMALL, ['t']);
+  const session = await fixture.open();
+  await session.apply(fixture.token, windowOf(0, 1, [row(1, 1, TOO_MUCH)]));
+  await fixture.admin.query('ALTER TABLE t ALTER v TYPE int');
+  await session.apply(fixture.token, windowOf(1, 2, [row(2, 2, TOO_MUCH)]));
+  assert.deepEqual(await keysOf(fixture), ['public.t [1]']);
+  assert.deepEqual(await fixture.rows('SELECT v::text FROM t'), [['70000']]);
+});
+
 test('a letter that is superseded after somebody asked is not replayed', async (t) => {
   const fixture = await createDeadFixture(t, SMALL, ['t']);
   const session = await fixture.open();
