@@ -1,5 +1,6 @@
 import { Context } from '@temporalio/activity';
 import { captureCursor } from '../cockroach/clock.js';
+import { describeDeadLetters } from '../domain/dead-letters.js';
 import { formatHlc, parseHlc } from '../domain/hlc.js';
 import type { Place } from '../domain/place.js';
 import type { StreamPlan } from '../domain/table.js';
@@ -58,6 +59,11 @@ export function createFinishActivities(deps: ComparisonDeps) {
       );
     },
 
+    /** Has the stream try its dead letters again, now or once it applies. Returns how many wait. */
+    async askReplay({ place }: { place: Place }): Promise<{ readonly asked: number }> {
+      return { asked: await withStore(deps, place, (store) => store.askReplay(place.run)) };
+    },
+
     /** Lets the target go on. */
     async clearStop({ place }: { place: Place }): Promise<Record<string, never>> {
       await withStore(deps, place, (store) => store.setStopAt(place.run, null));
@@ -91,13 +97,18 @@ export function createFinishActivities(deps: ComparisonDeps) {
       // Counting a large table takes longer than a page, and longer than the time after which the worker is missed.
       const timer = setInterval(() => context.heartbeat({ rows }), BEAT_EVERY_MS);
       try {
-        return await deps.compare({
+        const compared = await deps.compare({
           place,
           plan,
           at,
           signal: context.cancellationSignal,
-          onProgress: (compared) => void (rows = compared),
+          onProgress: (done) => void (rows = done),
         });
+        if (compared.differing === 0) return compared;
+        const letters = await withStore(deps, place, (store) => store.countDeadLetters(place.run));
+        if (letters.count === 0) return compared;
+        const why = `${describeDeadLetters(letters, place.checkpointSchema)}: mend the target, signal replayDeadLetters, and finish again`;
+        return { ...compared, summary: `${compared.summary}. ${why}` };
       } finally {
         clearInterval(timer);
       }

@@ -8,6 +8,7 @@ import {
   type SettingState,
 } from '../cockroach/settings.js';
 import { captureCursor } from '../cockroach/clock.js';
+import { sayDeadLettersLeft } from '../domain/dead-letters.js';
 import { formatHlc, parseHlc } from '../domain/hlc.js';
 import type { Place } from '../domain/place.js';
 import { formatTableName, type TableName } from '../domain/table.js';
@@ -155,13 +156,19 @@ export function createPrepareActivities(access: Access) {
     },
 
     /** Removes this run's rows; tables and schema only when nobody else has a row there (protocol rule 34). Says what was applied until then. */
-    async removeRun({ place }: { place: Place }): Promise<{ said: string; applied: string | null }> {
+    async removeRun({ place }: { place: Place }): Promise<{
+      said: string;
+      applied: string | null;
+      /** What stays in dead_letters, and what to do with it; null: nothing. */
+      deadLettersLeft?: string | null;
+    }> {
       return withStore(access, place, async (store) => {
         const row = await store.read(place.run);
-        await store.removeRun(place.run);
+        const left = await store.removeRun(place.run);
         return {
           said: `our rows in schema ${place.checkpointSchema} of the target are removed`,
           applied: row === null ? null : formatHlc(row.applied),
+          deadLettersLeft: left.count === 0 ? null : sayDeadLettersLeft(left, place.checkpointSchema, place.run),
         };
       });
     },

@@ -143,6 +143,7 @@ export function createReceiveAndApply(access: Access, host: AttemptHost) {
               checkpointSchema: wish.place.checkpointSchema,
               flushSize: wish.apply.flushSize,
               extraColumns: wish.apply.extraColumns,
+              onBadRow: wish.apply.onBadRow,
               enforcementOff: wish.enforcementOff,
               collapseMutations: wish.apply.collapseMutations,
               lockTimeoutMs: wish.apply.lockTimeout,
@@ -230,6 +231,7 @@ function openAttempt(
       stagedChanges: entries,
       stagedBytes: usedBytes,
       stageBudgetBytes: host.budget.budgetBytes,
+      deadLetters: progress.deadLetters,
     };
   };
 

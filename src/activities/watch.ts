@@ -5,6 +5,7 @@ import { settleJobs } from '../cockroach/ensure-changefeed.js';
 import { listStreamJobs, sendsTo, type ChangefeedJob } from '../cockroach/jobs.js';
 import { readProtectionMaxAge, readUnprotectedHistory } from '../cockroach/protection.js';
 import { judgeChangefeed, LIFE_OF_STATUS } from '../domain/changefeed-health.js';
+import { describeDeadLetters, type DeadLetters } from '../domain/dead-letters.js';
 import { formatHlc, HLC_ZERO, hlcToMillis, parseHlc, type Hlc } from '../domain/hlc.js';
 import { isOnlyCopy, type UnprotectedHistory } from '../domain/only-copy.js';
 import type { Place } from '../domain/place.js';
@@ -93,6 +94,7 @@ export function createWatchActivities(access: Access) {
               action: verdict.action,
               applied: look.applied,
               ...judgeLag(look.lagMs),
+              deadLetters: look.deadLetters,
               trouble: null,
             };
           } catch (error) {
@@ -123,7 +125,10 @@ export function createWatchActivities(access: Access) {
     async inspect({ place, stream }: { place: Place; stream: string }): Promise<Inspection> {
       return withSource(access, place, async (source) => {
         const jobs = await listStreamJobs(source, stream);
-        const row = await withStore(access, place, (store) => store.read(stream));
+        const [row, deadLetters] = await withStore(access, place, async (store) => [
+          await store.read(stream),
+          await store.countDeadLetters(stream),
+        ]);
         const now = await captureCursor(source);
         return {
           jobs: jobs.map((job) => ({
@@ -136,6 +141,7 @@ export function createWatchActivities(access: Access) {
           applied: row === null ? null : formatHlc(row.applied),
           incarnation: row?.incarnation ?? null,
           lagMs: row === null ? null : hlcToMillis(now) - hlcToMillis(row.applied),
+          deadLetters,
           asOf: formatHlc(now),
         };
       });
@@ -154,6 +160,8 @@ export interface Inspection {
   readonly applied: string | null;
   readonly incarnation: number | null;
   readonly lagMs: number | null;
+  /** Changes that the target refused and that wait. */
+  readonly deadLetters: DeadLetters;
   readonly asOf: string;
 }
 
@@ -167,6 +175,7 @@ const NOTHING_SEEN: StreamView = {
   lagMs: 0,
   lagging: false,
   onlyCopy: null,
+  deadLetters: null,
   trouble: null,
 };
 
@@ -212,13 +221,22 @@ function unavailable(error: unknown): 'Source.Unavailable' | 'Target.Unavailable
   return type === 'Source.Unavailable' || type === 'Target.Unavailable' ? type : null;
 }
 
-async function lookOnce({ source, store }: Sides, { stream, incarnation }: WatchWish, signal: AbortSignal) {
+async function lookOnce({ source, store }: Sides, { place, stream, incarnation }: WatchWish, signal: AbortSignal) {
   await settleJobs(source, { stream, incarnation }, { signal });
   const jobs = (await listStreamJobs(source, stream)).filter((job) => job.incarnation === incarnation);
   const row = await store.read(stream);
   if (row === null)
     throw new CataloguedError('Checkpoint.Missing', `the checkpoint row of stream ${stream} is gone from the target`);
-  return { job: theJob(jobs), applied: formatHlc(row.applied), lagMs: await readLag(source, row.applied) };
+  const letters = await store.countDeadLetters(stream);
+  return {
+    job: theJob(jobs),
+    applied: formatHlc(row.applied),
+    lagMs: await readLag(source, row.applied),
+    deadLetters:
+      letters.count === 0
+        ? null
+        : { count: letters.count, cause: describeDeadLetters(letters, place.checkpointSchema) },
+  };
 }
 
 /** Both timestamps are the source's: no decision rests on another clock (protocol rule 31). */

@@ -13,7 +13,7 @@ import type { AppliedFigures, ApplySession, ApplyWindow } from '../targets/targe
 import { restAfter, type TroubleOptions } from './backoff.js';
 import type { Bell } from './bell.js';
 import { closeAfterGrace } from './cut-off.js';
-import { addWindow, NO_PROGRESS, type ApplyProgress } from './progress.js';
+import { addRows, addWindow, NO_PROGRESS, type ApplyProgress } from './progress.js';
 import type { SourceCheck } from './source-check.js';
 import { createReadAhead, type ReadAhead } from './read-ahead.js';
 import { planWindow, type StopAt } from './window.js';
@@ -129,6 +129,9 @@ async function applyWindows(
       const next = planWindow(binding, incarnation, applied, options.stopAt?.() ?? null);
       if (next.kind === 'incomplete') return { ended: 'incomplete', found: { ...row, applied } };
       if (next.kind === 'stopped') return { ended: 'stopped', at: applied };
+      const replayed = await session.replayDeadLetters(token, applied);
+      if (replayed !== null || session.deadLetters() !== progress().deadLetters)
+        report({ ...(replayed && addRows(progress(), replayed)), deadLetters: session.deadLetters() });
       if (next.kind === 'idle') {
         // Another key halts once all that is resolved is applied: what it could damage does not get so far (see `beforeOtherKey`).
         if (changed !== null) return { ended: 'halted', error: changed };
@@ -152,7 +155,13 @@ async function applyWindows(
           });
       applied = window.next;
       advancedAt = performance.now();
-      report(addWindow({ ...progress(), resolved: binding?.resolved ?? null }, { next: applied, mutations }, figures));
+      report(
+        addWindow(
+          { ...progress(), resolved: binding?.resolved ?? null, deadLetters: session.deadLetters() },
+          { next: applied, mutations },
+          figures,
+        ),
+      );
       if (window.mutations.length > 0) written = applied;
       // Only what is committed goes (protocol rule 11), and nothing where all is gone already.
       const retired = earlierHlc(applied, options.retireOffsetMs);

@@ -26,6 +26,8 @@ export interface ApplyProgress {
   readonly deletes: number;
   /** Transactions retried. */
   readonly retries: number;
+  /** Changes that the target refused and that wait now. */
+  readonly deadLetters: number;
   readonly incident: ApplyIncident | null;
 }
 
@@ -38,6 +40,7 @@ export const NO_PROGRESS: ApplyProgress = {
   upserts: 0,
   deletes: 0,
   retries: 0,
+  deadLetters: 0,
   incident: null,
 };
 
@@ -47,13 +50,18 @@ export function addWindow(
   figures: AppliedFigures,
 ): ApplyProgress {
   return {
-    ...progress,
+    ...addRows(progress, figures),
     applied: window.next,
     windows: progress.windows + 1,
     windowsInSourceOrder: progress.windowsInSourceOrder + (figures.inSourceOrder ? 1 : 0),
     mutations: progress.mutations + window.mutations,
-    upserts: progress.upserts + figures.upserts,
-    deletes: progress.deletes + figures.deletes,
     incident: null,
   };
+}
+
+export function addRows(
+  progress: ApplyProgress,
+  { upserts, deletes }: Pick<AppliedFigures, 'upserts' | 'deletes'>,
+): ApplyProgress {
+  return { ...progress, upserts: progress.upserts + upserts, deletes: progress.deletes + deletes };
 }

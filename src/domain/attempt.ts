@@ -68,4 +68,6 @@ export interface AttemptProgress {
   readonly stagedBytes: number;
   /** What it may have, at most. */
   readonly stageBudgetBytes: number;
+  /** Changes that the target refused and that wait now. */
+  readonly deadLetters?: number;
 }

@@ -68,6 +68,13 @@ export const FAILURES = {
       'Change the target so that it takes the row (or the row at the source), then signal resume. Nothing is lost.',
     retryable: false,
   },
+  'Target.DeadLetters': {
+    meaning:
+      'The target refuses changes, which are put aside; all else is applied. Its rows of these keys are not those of the source.',
+    remedy:
+      'See the table dead_letters of the checkpoint schema, change the target so that it takes the rows (or the rows at the source), then signal replayDeadLetters. It ends when none is left.',
+    retryable: false,
+  },
   'Checkpoint.Missing': {
     meaning: 'The checkpoint row of the stream is gone from the target.',
     remedy: 'Somebody removed it. Roll back, and start a new run with a new cursor after comparing both sides.',

@@ -2,7 +2,15 @@ import { GATES, type Gate } from './runbook-input.js';
 import type { Phase } from './phases.js';
 
 /** What a person may say to a running runbook, as a signal or, for those who want an answer, as an update. */
-export const MESSAGES = ['pause', 'resume', 'finish', 'rollback', 'approve', 'forwardStopped'] as const;
+export const MESSAGES = [
+  'pause',
+  'resume',
+  'finish',
+  'rollback',
+  'approve',
+  'forwardStopped',
+  'replayDeadLetters',
+] as const;
 export type Message = (typeof MESSAGES)[number];
 
 /** Each in a few words, as the UI and `temporal workflow metadata` list them. */
@@ -13,6 +21,7 @@ export const MEANINGS: Readonly<Record<Message, string>> = {
   rollback: 'undoes every phase; the rows applied so far stay',
   approve: 'opens a gate of the input: {"gate":"finish"}',
   forwardStopped: 'says that forward replication has drained and is stopped',
+  replayDeadLetters: 'tries again what the target has refused and nothing newer has replaced',
 };
 
 /**
@@ -20,9 +29,11 @@ export const MEANINGS: Readonly<Record<Message, string>> = {
  * - `pauses`, `resumes`, `finishes`, `rollsBack`: as it says
  * - `opens`: opens its gate, now or when the gate is reached
  * - `notes`: is taken for true (the forward replicator has been stopped)
+ * - `replays`: the stream tries its dead letters again, now or once it applies
  * - anything else is the reason why it is refused
  */
-export type Effect = 'pauses' | 'resumes' | 'finishes' | 'rollsBack' | 'opens' | 'notes' | { readonly refused: string };
+export type Effect =
+  'pauses' | 'resumes' | 'finishes' | 'rollsBack' | 'opens' | 'notes' | 'replays' | { readonly refused: string };
 
 const no = (refused: string): Effect => ({ refused });
 
@@ -32,6 +43,7 @@ const EARLY = {
   finish: no('cannot finish: replication has not started; to stop now, send rollback'),
   rollback: 'rollsBack',
   approve: 'opens',
+  replayDeadLetters: no('there is nothing to replay yet: replication has not started'),
 } as const satisfies Partial<Record<Message, Effect>>;
 
 const DRAINED = no('forward replication is already known to be stopped');
@@ -42,6 +54,7 @@ const OVER: Record<Message, Effect> = {
   rollback: no('the run has ended'),
   approve: no('the run has ended'),
   forwardStopped: no('the run has ended'),
+  replayDeadLetters: no('the run has ended'),
 };
 
 /** Every message in every phase. The documentation's table is checked against this one. */
@@ -60,6 +73,7 @@ export const MESSAGE_EFFECTS: Readonly<Record<Phase, Readonly<Record<Message, Ef
     rollback: 'rollsBack',
     approve: 'opens',
     forwardStopped: DRAINED,
+    replayDeadLetters: 'replays',
   },
   paused: {
     pause: no('it is paused already'),
@@ -68,6 +82,7 @@ export const MESSAGE_EFFECTS: Readonly<Record<Phase, Readonly<Record<Message, Ef
     rollback: 'rollsBack',
     approve: 'opens',
     forwardStopped: DRAINED,
+    replayDeadLetters: 'replays',
   },
   finish: {
     pause: no('cannot pause: it is finishing'),
@@ -76,6 +91,7 @@ export const MESSAGE_EFFECTS: Readonly<Record<Phase, Readonly<Record<Message, Ef
     rollback: 'rollsBack',
     approve: 'opens',
     forwardStopped: DRAINED,
+    replayDeadLetters: no('cannot replay: it is finishing'),
   },
   rollback: {
     pause: no('it is rolling back'),
@@ -84,6 +100,7 @@ export const MESSAGE_EFFECTS: Readonly<Record<Phase, Readonly<Record<Message, Ef
     rollback: no('it is rolling back already'),
     approve: no('it is rolling back'),
     forwardStopped: no('it is rolling back'),
+    replayDeadLetters: no('it is rolling back'),
   },
   ended: OVER,
 };

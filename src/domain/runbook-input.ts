@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { ON_BAD_ROW } from './dead-letters.js';
 import { parseDuration } from './duration.js';
 import { formatTableName, parseTableName } from './table.js';
 import { describeIssues, type InputProblem } from './input-problems.js';
@@ -113,6 +114,8 @@ const apply = z
         error: 'expected "error", "ignore", or {"into": "<a jsonb column of the target>"}',
       })
       .default('error'),
+    /** What becomes of a change that the target will never take: the stream halts, or it is put aside in `dead_letters`. */
+    onBadRow: z.enum(ON_BAD_ROW, 'expected "halt" or "deadLetter"').default('halt'),
     /** `auto`: switch foreign keys and triggers off for our transactions where the user may; `on`: never. */
     enforcement: z.enum(['auto', 'on'], 'expected "auto" or "on"').default('auto'),
     /** Applied changes stay in the stage for so long behind the checkpoint, in the source's time. MOLT's word. */

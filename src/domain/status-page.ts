@@ -36,8 +36,11 @@ export function renderStatusPage(status: RunbookStatus): string {
   ].join('\n');
 }
 
-function messagesThatCount({ phase }: RunbookStatus): string {
-  const names = MESSAGES.filter((message) => typeof MESSAGE_EFFECTS[phase][message] === 'string');
+function messagesThatCount({ phase, stream }: RunbookStatus): string {
+  const names = MESSAGES.filter((message) => {
+    const effect = MESSAGE_EFFECTS[phase][message];
+    return typeof effect === 'string' && (effect !== 'replays' || Boolean(stream?.deadLetters));
+  });
   return `Messages that count in this phase: ${names.join(', ') || 'none'}.`;
 }
 
@@ -77,6 +80,8 @@ function streamLines(status: RunbookStatus): string[] {
     lines.push(
       `applied on the target up to ${instant(stream.applied)}${stream.lagMs === null ? '' : `, lag ${formatDuration(stream.lagMs)}`}, as of the last change; now: update \`inspect\``,
     );
+  if (stream.deadLetters)
+    lines.push(`${stream.deadLetters} changes that the target refused wait in \`dead_letters\`, as of the last change`);
   return lines;
 }
 

@@ -26,6 +26,8 @@ export interface StreamStatus {
   readonly applied: string | null;
   readonly lagMs: number | null;
   readonly attempts: number;
+  /** Changes that the target refused and that wait. */
+  readonly deadLetters?: number;
 }
 
 /** The whole answer of the query `status`: what was last known, as of `asOf`. */

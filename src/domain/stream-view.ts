@@ -1,4 +1,5 @@
 import type { ChangefeedIncident, HealthAction } from './changefeed-health.js';
+import { isNewNumber } from './dead-letters.js';
 import type { UnprotectedHistory } from './only-copy.js';
 
 /**
@@ -19,6 +20,8 @@ export interface StreamView {
   readonly lagging: boolean;
   /** Not null: the checkpoint is so old that the stage may soon be the only copy of what is not applied (protocol rule 4). */
   readonly onlyCopy?: UnprotectedHistory | null;
+  /** Changes that the target refused and that wait, and where, in words; null: none. */
+  readonly deadLetters?: { readonly count: number; readonly cause: string } | null;
   /** A side that has not answered for some time, and its words; null: both answer. The other fields are then what was last known. */
   readonly trouble: { readonly type: 'Source.Unavailable' | 'Target.Unavailable'; readonly cause: string } | null;
 }
@@ -32,6 +35,7 @@ export function viewChanged(before: StreamView | null, now: StreamView): boolean
     before.jobId !== now.jobId ||
     before.lagging !== now.lagging ||
     !before.onlyCopy !== !now.onlyCopy ||
+    isNewNumber(before.deadLetters?.count ?? 0, now.deadLetters?.count ?? 0) ||
     before.trouble?.type !== now.trouble?.type
   );
 }

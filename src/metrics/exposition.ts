@@ -45,6 +45,12 @@ const FAMILIES: readonly Family[] = [
     value: (f) => f.stageBudgetBytes,
   },
   {
+    name: 'dead_letters',
+    kind: 'gauge',
+    help: 'Changes that the target refused and that wait in the table of dead letters.',
+    value: (f) => f.deadLetters ?? 0,
+  },
+  {
     name: 'stream_incarnation',
     kind: 'gauge',
     help: 'Number of the current changefeed of the stream.',

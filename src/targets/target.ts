@@ -1,4 +1,5 @@
 import type { Checkpoint } from '../domain/checkpoint.js';
+import type { DeadLetters, OnBadRow } from '../domain/dead-letters.js';
 import type { ExtraColumns } from '../domain/extra-columns.js';
 import type { Hlc } from '../domain/hlc.js';
 import type { SourceOrigin } from '../domain/source-identity.js';
@@ -50,6 +51,8 @@ export interface ApplySessionOptions {
   readonly extraColumns: ExtraColumns;
   /** Switch foreign keys and triggers off as logical replication does, where the user may (protocol rule 25). */
   readonly enforcementOff: boolean;
+  /** What becomes of a change that the target will never take; absent: the stream halts. */
+  readonly onBadRow?: OnBadRow;
   /** Longest wait for a lock, in milliseconds (protocol rule 24). */
   readonly lockTimeoutMs: number;
   /** The server ends the session when a transaction of ours rests for so long, in milliseconds (protocol rule 24). */
@@ -73,6 +76,14 @@ export interface ApplySession {
    * @throws FenceLostError, BadRowError, SchemaMismatchError, TargetUnavailableError
    */
   apply(token: string, window: ApplyWindow): Promise<AppliedFigures>;
+  /** Dead letters of the stream that wait, as last known; 0 before the first call that writes. */
+  deadLetters(): number;
+  /**
+   * Tries those dead letters again for which somebody has asked, in one transaction under the token, with `applied` as the checkpoint. Looks
+   * whether there are any once in a while, and only while letters wait. Null: there was nothing to try.
+   * @throws as `apply`, but no BadRowError
+   */
+  replayDeadLetters(token: string, applied: Hlc): Promise<AppliedFigures | null>;
   /** The checkpoint row, read under its lock (protocol rule 22: after a COMMIT of unknown outcome). Null when it is gone. */
   readLocked(): Promise<Checkpoint | null>;
   close(): Promise<void>;
@@ -109,8 +120,15 @@ export interface CheckpointStore {
   writeRun(record: RunRecord): Promise<void>;
   /** Claims each target table for the run; returns the claims of others that are in the way (protocol rule 33), none taken then. */
   claimTables(run: string, tables: readonly TableName[]): Promise<readonly { table: TableName; run: string }[]>;
-  /** Removes the run's own rows only; drops tables and schema only when nobody else has a row (protocol rule 34). */
-  removeRun(run: string): Promise<void>;
+  /** The dead letters of the stream that wait. */
+  countDeadLetters(stream: string): Promise<DeadLetters>;
+  /** Has the stream's one writer try them again. Returns how many wait. */
+  askReplay(stream: string): Promise<number>;
+  /**
+   * Removes the run's own rows only; drops tables and schema only when nobody else has a row (protocol rule 34). Dead letters stay: nobody but a
+   * person may throw them away. Returns those of the run.
+   */
+  removeRun(run: string): Promise<DeadLetters>;
   close(): Promise<void>;
 }
 

@@ -36,6 +36,8 @@ export interface Wishes {
   forwardStopped: boolean;
   /** Counts `resume`, so that something that waits for one can tell a new one from an old one. */
   resumes: number;
+  /** Counts `replayDeadLetters` likewise. */
+  replays: number;
 }
 
 /**
@@ -76,7 +78,14 @@ export function openDesk(onRollback: () => void): Desk {
     messages: [],
     ending: null,
   };
-  const wishes: Wishes = { paused: false, finish: false, rollback: false, forwardStopped: false, resumes: 0 };
+  const wishes: Wishes = {
+    paused: false,
+    finish: false,
+    rollback: false,
+    forwardStopped: false,
+    resumes: 0,
+    replays: 0,
+  };
   const approved = new Set<Gate>();
   let gates: readonly Gate[] = [];
   let searchAttributes: readonly string[] = [];
@@ -128,6 +137,9 @@ export function openDesk(onRollback: () => void): Desk {
       case 'notes':
         wishes.forwardStopped = true;
         return 'noted: the forward replicator has been stopped';
+      case 'replays':
+        wishes.replays += 1;
+        return 'asking the stream to try its dead letters again';
       case 'opens': {
         const gate = readGate(payload, gates);
         if ('refused' in gate) return gate.refused;

@@ -30,6 +30,8 @@ export async function failback(raw: unknown): Promise<Ending> {
     desk,
     undo: createCompensation(),
     appliedAtEnd: null,
+    deadLettersLeft: null,
+    replaysAsked: 0,
   };
 
   setHandler(

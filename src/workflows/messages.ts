@@ -13,6 +13,7 @@ export const personSignals = {
   rollback: defineSignal('rollback'),
   approve: defineSignal<[{ gate: string }?]>('approve'),
   forwardStopped: defineSignal('forwardStopped'),
+  replayDeadLetters: defineSignal('replayDeadLetters'),
 } as const satisfies Record<Message, unknown>;
 
 export const personUpdates = {
@@ -22,6 +23,7 @@ export const personUpdates = {
   rollback: defineUpdate<string>('rollback'),
   approve: defineUpdate<string, [{ gate: string }?]>('approve'),
   forwardStopped: defineUpdate<string>('forwardStopped'),
+  replayDeadLetters: defineUpdate<string>('replayDeadLetters'),
 } as const satisfies Record<Message, unknown>;
 
 /** Fresh figures, by one activity. */

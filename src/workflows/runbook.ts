@@ -14,6 +14,10 @@ export interface Runbook {
   readonly undo: Compensation;
   /** C as it was when the run's rows were removed from the target, after the stream had ended; null: not known. */
   appliedAtEnd: string | null;
+  /** Dead letters that the run has left on the target, and what to do with them; null: none. */
+  deadLettersLeft: string | null;
+  /** Of the wishes for a replay, how many have been passed on. */
+  replaysAsked: number;
 }
 
 /** What preflight has found and later phases need. */

@@ -139,6 +139,7 @@ async function keep(state: StreamState, word: ListeningWord): Promise<void> {
       // What was done to the job since the last look is newer than what was seen.
       view = { ...view, jobStatus: status.jobStatus ?? view.jobStatus };
       Object.assign(status, { jobId: view.jobId, jobStatus: view.jobStatus, applied: view.applied, lagMs: view.lagMs });
+      status.deadLetters = view.deadLetters?.count ?? 0;
       await state.say();
       if (await needsNewIncarnation(state, view, word)) return;
     }
@@ -196,6 +197,11 @@ async function needsNewIncarnation(state: StreamState, view: StreamView, word: L
     view.onlyCopy
       ? { type: 'Stage.OnlyCopy', open: true, cause: onlyCopyCause(view.lagMs, view.onlyCopy) }
       : { type: 'Stage.OnlyCopy', open: false },
+  );
+  await state.incident(
+    view.deadLetters
+      ? { type: 'Target.DeadLetters', open: true, cause: view.deadLetters.cause }
+      : { type: 'Target.DeadLetters', open: false },
   );
   for (const type of CHANGEFEED_INCIDENTS) {
     await state.incident(view.incident === type ? { type, open: true, cause: view.cause } : { type, open: false });

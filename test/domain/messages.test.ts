@@ -3,22 +3,30 @@ import { test } from 'node:test';
 import { MESSAGE_EFFECTS, MESSAGES, readGate, type Message } from '../../src/domain/messages.js';
 import { PHASES, type Phase } from '../../src/domain/phases.js';
 
-/** One letter for each message, in the order of `MESSAGES`: P pauses, R resumes, F finishes, B rolls back, O opens, N notes, - refused. */
+/** One letter for each message, in the order of `MESSAGES`: P pauses, R resumes, F finishes, B rolls back, O opens, N notes, Y replays, - refused. */
 const TABLE: Readonly<Record<Phase, string>> = {
-  //           pause resume finish rollback approve forwardStopped
-  preflight: '---BON',
-  drain: '---BON',
-  prepare: '---BO-',
-  cursor: '-R-BO-',
-  receiver: '---BO-',
-  changefeed: '---BO-',
-  replicate: 'PRFBO-',
-  paused: '-R-BO-',
-  finish: '---BO-',
-  rollback: '------',
-  ended: '------',
+  //           pause resume finish rollback approve forwardStopped replayDeadLetters
+  preflight: '---BON-',
+  drain: '---BON-',
+  prepare: '---BO--',
+  cursor: '-R-BO--',
+  receiver: '---BO--',
+  changefeed: '---BO--',
+  replicate: 'PRFBO-Y',
+  paused: '-R-BO-Y',
+  finish: '---BO--',
+  rollback: '-------',
+  ended: '-------',
 };
-const LETTER = { pauses: 'P', resumes: 'R', finishes: 'F', rollsBack: 'B', opens: 'O', notes: 'N' } as const;
+const LETTER = {
+  pauses: 'P',
+  resumes: 'R',
+  finishes: 'F',
+  rollsBack: 'B',
+  opens: 'O',
+  notes: 'N',
+  replays: 'Y',
+} as const;
 
 for (const phase of PHASES) {
   test(`messages in phase ${phase}`, () => {
@@ -43,6 +51,8 @@ const REASONS: readonly (readonly [Phase, Message, RegExp])[] = [
   ['rollback', 'rollback', /rolling back already/],
   ['ended', 'rollback', /the run has ended/],
   ['replicate', 'forwardStopped', /already known to be stopped/],
+  ['drain', 'replayDeadLetters', /replication has not started/],
+  ['finish', 'replayDeadLetters', /it is finishing/],
 ];
 for (const [phase, message, words] of REASONS) {
   test(`${message} in ${phase} is refused with its reason`, () => {

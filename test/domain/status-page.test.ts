@@ -52,11 +52,22 @@ test('a paused run says that finish does not count, and a rollback that nothing 
   assert.equal(counting('rollback'), 'none');
 });
 
+test('a replay counts where there is something to replay', () => {
+  const counting = (deadLetters: number): boolean =>
+    renderStatusPage({ ...QUIET, phase: 'paused', stream: { ...STREAM, deadLetters } }).includes('replayDeadLetters');
+  assert.deepEqual([counting(0), counting(1)], [false, true]);
+});
+
 const SHOWS: readonly (readonly [what: string, change: Partial<RunbookStatus>, shown: RegExp])[] = [
   [
     'what it waits for',
     { waitingFor: 'approve {"gate":"finish"}' },
     /\*\*Waits for:\*\* approve \{"gate":"finish"\}\./,
+  ],
+  [
+    'dead letters',
+    { stream: { ...STREAM, deadLetters: 3 } },
+    /- 3 changes that the target refused wait in `dead_letters`, as of the last change$/,
   ],
   ['forward replication', { forward: 'drained' }, /- forward replication: drained/],
   [

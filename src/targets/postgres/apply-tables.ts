@@ -15,6 +15,8 @@ export interface ApplyTables {
    * Call inside a transaction. @throws SchemaMismatchError when there is no such table
    */
   at(table: number, columns: ColumnSet): Promise<ApplyTable>;
+  /** Has every table read again from the catalogue: somebody may have mended one. */
+  forget(): void;
   /** The number of a table of the target; null when the stream has no such table. */
   numberOf(name: TableName): number | null;
 }
@@ -26,6 +28,7 @@ export function createApplyTables(client: pg.Client, plan: StreamPlan, extraColu
   const lacking = new Map<number, ReadonlySet<string>>();
   return {
     numberOf: (name) => numbers.get(formatTableName(name)) ?? null,
+    forget: () => known.clear(),
     async at(table, columns) {
       const found = known.get(table);
       const lacked = lacking.get(table) ?? NONE;

@@ -1,7 +1,7 @@
 import { escapeIdentifier } from 'pg';
 
 /** Tables of the checkpoint schema, in the order in which they are locked. */
-export const CHECKPOINT_TABLES = ['checkpoint', 'run', 'claim'] as const;
+export const CHECKPOINT_TABLES = ['checkpoint', 'run', 'claim', 'dead_letters'] as const;
 export type CheckpointTable = (typeof CHECKPOINT_TABLES)[number];
 
 /** The comment by which we know again what we have made: only that is ever dropped (protocol rule 34). */
@@ -19,7 +19,11 @@ export function createSchemaSql(schema: string): readonly string[] {
  */
 export function createTableSql(schema: string, table: CheckpointTable): readonly string[] {
   const name = `${escapeIdentifier(schema)}.${table}`;
-  return [`CREATE TABLE ${name} (${COLUMNS[table]})`, `COMMENT ON TABLE ${name} IS '${MADE_BY_US}'`];
+  return [
+    `CREATE TABLE ${name} (${COLUMNS[table]})`,
+    ...(INDEXES[table] ?? []).map((columns) => `CREATE INDEX ON ${name} ${columns}`),
+    `COMMENT ON TABLE ${name} IS '${MADE_BY_US}'`,
+  ];
 }
 
 const COLUMNS: Readonly<Record<CheckpointTable, string>> = {
@@ -31,4 +35,15 @@ const COLUMNS: Readonly<Record<CheckpointTable, string>> = {
     feed_wanted boolean NOT NULL DEFAULT true, stop_at numeric(30,10), hold jsonb, origin jsonb NOT NULL, changed_at timestamptz NOT NULL DEFAULT now()`,
   run: `run text PRIMARY KEY, phase text NOT NULL, state jsonb NOT NULL, changed_at timestamptz NOT NULL DEFAULT now()`,
   claim: `table_name text PRIMARY KEY, run text NOT NULL`,
+  // The row is text: a json type would refuse, or change, what the target's own columns refuse. Null where a delete was refused.
+  dead_letters: `
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, run text NOT NULL, stream text NOT NULL,
+    source_table text NOT NULL, key text NOT NULL, row_json text, hlc numeric(30,10) NOT NULL,
+    column_name text, sqlstate text NOT NULL, reason text NOT NULL,
+    replay boolean NOT NULL DEFAULT false, changed_at timestamptz NOT NULL DEFAULT now()`,
+};
+
+/** A key may be longer than an index takes: its hash is looked up, and the key compared. */
+const INDEXES: Readonly<Partial<Record<CheckpointTable, readonly string[]>>> = {
+  dead_letters: ['(stream, source_table, hashtextextended(key, 0))', '(stream) WHERE replay'],
 };

@@ -1,5 +1,6 @@
 import { escapeIdentifier } from 'pg';
 import type pg from 'pg';
+import type { DeadLetters } from '../../domain/dead-letters.js';
 import { formatHlc, parseHlc, type Hlc } from '../../domain/hlc.js';
 import type { SourceOrigin } from '../../domain/source-identity.js';
 import type { CheckpointStore, RunRecord, StoredCheckpoint, StreamHold } from '../target.js';
@@ -93,12 +94,49 @@ export function createCheckpointRecords(client: pg.Client, schemaName: string) {
     await client.query(WRITE_RUN, [record.run, record.phase, JSON.stringify(record.state)]);
   };
 
+  /** $1 = stream. What an earlier run of the same name has left is at or before the cursor, and none of this one's. */
+  const LETTERS_OF = `letter.stream = $1 AND letter.hlc > (SELECT cursor FROM ${schema}.checkpoint WHERE stream = $1)`;
+
+  /** $1 = stream */
+  const COUNT_DEAD_LETTERS = `
+    SELECT source_table AS "table", count(*)::int AS count FROM ${schema}.dead_letters AS letter
+    WHERE ${LETTERS_OF} GROUP BY source_table ORDER BY count(*) DESC, source_table`;
+  const countDeadLetters = (stream: string): Promise<DeadLetters> => countByTable(COUNT_DEAD_LETTERS, stream);
+
+  /** $1 = run. Those of earlier runs of the same name too: they lie there as well. */
+  const COUNT_LEFT = `
+    SELECT source_table AS "table", count(*)::int AS count FROM ${schema}.dead_letters
+    WHERE run = $1 GROUP BY source_table ORDER BY count(*) DESC, source_table`;
+  const countLettersLeft = (run: string): Promise<DeadLetters> => countByTable(COUNT_LEFT, run);
+
+  const countByTable = async (sql: string, name: string): Promise<DeadLetters> => {
+    const { rows: tables } = await client.query<DeadLetters['tables'][number]>(sql, [name]);
+    return { count: tables.reduce((sum, one) => sum + one.count, 0), tables };
+  };
+
+  /** $1 = stream */
+  const ASK_REPLAY = `UPDATE ${schema}.dead_letters AS letter SET replay = true WHERE ${LETTERS_OF}`;
+  const askReplay = async (stream: string): Promise<number> => (await client.query(ASK_REPLAY, [stream])).rowCount ?? 0;
+
   /** $1 = run */
   const removeRun = async (table: string, run: string): Promise<void> => {
     await client.query(`DELETE FROM ${schema}.${table} WHERE run = $1`, [run]);
   };
 
-  return { insert, read, setFeedWanted, setStopAt, writeHold, readHold, readRun, writeRun, removeRun };
+  return {
+    insert,
+    read,
+    setFeedWanted,
+    setStopAt,
+    writeHold,
+    readHold,
+    readRun,
+    writeRun,
+    countDeadLetters,
+    countLettersLeft,
+    askReplay,
+    removeRun,
+  };
 }
 
 interface HoldColumn {

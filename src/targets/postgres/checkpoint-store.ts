@@ -1,3 +1,4 @@
+import { NO_DEAD_LETTERS } from '../../domain/dead-letters.js';
 import type { CheckpointStore } from '../target.js';
 import { createCheckpointRecords } from './checkpoint-records.js';
 import { closePostgres, connectPostgres, type PostgresConnection } from './client.js';
@@ -83,16 +84,23 @@ export async function openPostgresCheckpointStore(
     readRun: (run) => unlessMissing('reading the run', () => rows.readRun(run)),
     writeRun: (record) => write('recording the run', () => rows.writeRun(record)),
     claimTables: (run, tables) => write('claiming the target tables', () => claimTables(client, schema, run, tables)),
+    countDeadLetters: async (stream) =>
+      (await unlessMissing('counting dead letters', () => rows.countDeadLetters(stream))) ?? NO_DEAD_LETTERS,
+    askReplay: async (stream) =>
+      (await unlessMissing('asking for dead letters to be tried again', () => rows.askReplay(stream))) ?? 0,
     removeRun: async (run) => {
-      await unlessMissing('removing the run', () =>
+      const left = await unlessMissing('removing the run', () =>
         inTransaction(client, async () => {
           await lockSchema(client, schema);
-          const state = await readCheckpointSchema(client, schema);
-          for (const { table } of state.tables) await rows.removeRun(table, run);
+          const { tables } = await readCheckpointSchema(client, schema);
+          const of = tables.map(({ table }) => table);
+          for (const table of of) if (table !== 'dead_letters') await rows.removeRun(table, run);
+          const letters = of.includes('dead_letters') ? await rows.countLettersLeft(run) : null;
           await dropCheckpointSchemaIfEmpty(client, schema);
-          return null;
+          return letters;
         }),
       );
+      return left ?? NO_DEAD_LETTERS;
     },
     close: () => closePostgres(client),
   };

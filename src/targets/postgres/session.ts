@@ -1,13 +1,14 @@
 import type pg from 'pg';
-import { formatHlc } from '../../domain/hlc.js';
+import { formatHlc, type Hlc } from '../../domain/hlc.js';
 import { FenceLostError } from '../failures.js';
 import type { AppliedFigures, ApplySession, ApplySessionOptions, ApplyWindow } from '../target.js';
 import { createApplyTables } from './apply-tables.js';
 import { createCheckpointRow } from './checkpoint-row.js';
 import { closePostgres, connectPostgres } from './client.js';
+import { createDeadLetterBox } from './dead-letters.js';
 import { endsSession, toTargetError } from './errors.js';
 import { readAll, writeInParts } from './large-timestamp.js';
-import { writeSpan } from './span-writer.js';
+import { writeSpan, type RefusedChange } from './span-writer.js';
 import { takeWithin } from './takeover.js';
 
 export interface PostgresApplyOptions extends ApplySessionOptions {
@@ -39,8 +40,12 @@ export async function openPostgresApplySession(options: PostgresApplyOptions): P
 function createApplySession(client: pg.Client, options: PostgresApplyOptions): ApplySession {
   const row = createCheckpointRow(client, options.checkpointSchema, options.stream);
   const tables = createApplyTables(client, options.plan, options.extraColumns);
+  const box = createDeadLetterBox(client, options.checkpointSchema, options.stream, options.plan);
   const begin = beginStatement(options);
   let heldAs: string | null = null;
+  /** Null: not looked yet. Only the holder of the token adds to it, so it is looked at under the token. */
+  let waiting: number | null = null;
+  let lookedAt = -Infinity;
 
   /** Before the first window: so that a takeover can end this session, should it freeze in a transaction (protocol rule 24). */
   const holdRow = async (token: string): Promise<void> => {
@@ -49,14 +54,24 @@ function createApplySession(client: pg.Client, options: PostgresApplyOptions): A
     heldAs = token;
   };
 
-  const compareAndSet = async (token: string, { previous, next }: ApplyWindow): Promise<void> => {
+  const look = async (): Promise<boolean> => {
+    lookedAt = performance.now();
+    const found = await box.look();
+    waiting = found.waiting;
+    return found.asked;
+  };
+
+  const compareAndSet = async (token: string, { previous, next }: Fence): Promise<void> => {
     if (await row.advance(token, previous, next)) return;
     throw new FenceLostError(options.stream, await row.read());
   };
 
-  const write = async ({ mutations, parts }: ApplyWindow): Promise<AppliedFigures> => {
+  const write = async (
+    { mutations, parts }: Pick<ApplyWindow, 'mutations' | 'parts'>,
+    putAside: RefusedChange[] | null,
+  ): Promise<AppliedFigures> => {
     let figures: AppliedFigures = NOTHING;
-    const writing = { client, tables, ...options };
+    const writing = { client, tables, ...options, putAside };
     if (parts !== undefined) return (await writeInParts(writing, parts)) ?? writeSpan(writing, await readAll(parts));
     for (const span of options.collapseMutations ? [mutations] : eachTimestamp(mutations)) {
       const written = await writeSpan(writing, span);
@@ -69,24 +84,73 @@ function createApplySession(client: pg.Client, options: PostgresApplyOptions): A
     return figures;
   };
 
-  const applyRows = async (token: string, window: ApplyWindow): Promise<AppliedFigures> => {
+  const inFencedTransaction = async <T>(
+    token: string,
+    fence: Fence,
+    doing: string,
+    work: () => Promise<T>,
+  ): Promise<T> => {
     let committing = false;
     try {
       await client.query(begin);
       // First of all, and its row lock is held to the commit (protocol rule C): who has lost the token writes no row.
-      await compareAndSet(token, window);
-      const figures = await write(window);
+      await compareAndSet(token, fence);
+      const result = await work();
       committing = true;
       const { command } = await client.query('COMMIT');
       // PostgreSQL answers the COMMIT of a failed transaction with ROLLBACK, and with no error.
       if (command !== 'COMMIT') throw new Error(`the transaction was not committed: PostgreSQL answered ${command}`);
-      return figures;
+      return result;
     } catch (error) {
-      const failure = toTargetError(error, `applying up to ${formatHlc(window.next)}`, { commitUnknown: committing });
+      const failure = toTargetError(error, doing, { commitUnknown: committing });
       // Frees the row's lock now. Of a session that has ended, the server has rolled back itself.
       if (!endsSession(error)) await client.query('ROLLBACK').catch(() => undefined);
       throw failure;
     }
+  };
+
+  /** What the window leaves among the dead letters; returns by how many more they are. */
+  const settle = async (
+    before: number,
+    { mutations, parts }: ApplyWindow,
+    refused: readonly RefusedChange[],
+  ): Promise<number> => {
+    if (parts === undefined) return box.settle(before, mutations, refused);
+    let more = 0;
+    // A key comes once in a timestamp: no change of it supersedes another one.
+    if (before > 0) for await (const part of parts(0)) more += await box.settle(before + more, part, []);
+    const aside = refused.map(({ change }) => change);
+    return more + (await box.settle(0, aside, refused));
+  };
+
+  const applyRows = async (token: string, window: ApplyWindow, before: number): Promise<AppliedFigures> => {
+    const refused: RefusedChange[] = [];
+    const putAside = options.onBadRow === 'deadLetter' ? refused : null;
+    let more = 0;
+    const figures = await inFencedTransaction(token, window, `applying up to ${formatHlc(window.next)}`, async () => {
+      const written = await write(window, putAside);
+      more = await settle(before, window, refused);
+      return written;
+    });
+    waiting = before + more;
+    return figures;
+  };
+
+  /** Nothing but what a key has not got newer is tried: its letter is gone (protocol rule 28). So the checkpoint stays where it is. */
+  const replay = async (token: string, applied: Hlc): Promise<AppliedFigures> => {
+    const fence = { previous: applied, next: applied };
+    let went = 0;
+    const figures = await inFencedTransaction(token, fence, 'trying dead letters again', async () => {
+      const letters = await box.asked();
+      tables.forget();
+      const refused: RefusedChange[] = [];
+      const mutations = letters.flatMap(({ change }) => change ?? []);
+      const written = await write({ mutations }, refused);
+      went = await box.close(letters, refused);
+      return written;
+    });
+    waiting = Math.max(0, (waiting ?? 0) - went);
+    return figures;
   };
 
   /** Nothing but the checkpoint moves: one statement is the whole transaction. */
@@ -108,12 +172,26 @@ function createApplySession(client: pg.Client, options: PostgresApplyOptions): A
     bind: (token, stageId, incarnation) => translated('binding the stage', () => row.bind(token, stageId, incarnation)),
     async apply(token, window) {
       await translated('recording the session', () => holdRow(token));
-      return window.mutations.length === 0 ? applyNothing(token, window) : applyRows(token, window);
+      if (window.mutations.length === 0) return applyNothing(token, window);
+      if (waiting === null) await translated('counting dead letters', look);
+      return applyRows(token, window, waiting ?? 0);
+    },
+    deadLetters: () => waiting ?? 0,
+    async replayDeadLetters(token, applied) {
+      if (waiting === 0 || performance.now() < lookedAt + LOOK_EVERY_MS) return null;
+      await translated('recording the session', () => holdRow(token));
+      return (await translated('looking for dead letters', look)) ? replay(token, applied) : null;
     },
     readLocked: () => translated('reading the checkpoint', () => row.readLocked()),
     close: () => closePostgres(client),
   };
 }
+
+/** The checkpoint that must be there, and what it becomes. */
+type Fence = Pick<ApplyWindow, 'previous' | 'next'>;
+
+/** So often is it asked whether dead letters are to be tried again, while there are any. */
+const LOOK_EVERY_MS = 1_000;
 
 const NOTHING: AppliedFigures = { upserts: 0, deletes: 0, inSourceOrder: false };
 

@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { formatTableName, type StreamPlan } from '../../domain/table.js';
-import { findRefused } from '../bad-row-search.js';
+import { findRefused, takeWhatCan } from '../bad-row-search.js';
 import { collapseMutations, splitByTime } from '../collapse.js';
 import { BadRowError, TargetRefusedError } from '../failures.js';
 import type { AppliedFigures, ApplyMutation } from '../target.js';
@@ -22,6 +22,19 @@ export interface SpanWriterOptions {
   readonly flushSize: number;
   /** Foreign keys and triggers are off in this transaction. */
   readonly enforcementOff: boolean;
+  /** Gets each change that is refused even so, and everything else is written; null: the first one is thrown. */
+  readonly putAside: RefusedChange[] | null;
+}
+
+/** A change that the target did not take. Only `change` holds row values. */
+export interface RefusedChange {
+  readonly change: ApplyMutation;
+  /** The target's column that cannot take its value; null where the row as a whole is refused. */
+  readonly column: string | null;
+  readonly code: string;
+  readonly reason: string;
+  /** The objection is to what other rows hold, or do not hold yet: without them, it might be taken. */
+  readonly ofOrder: boolean;
 }
 
 /**
@@ -29,7 +42,7 @@ export interface SpanWriterOptions {
  * statements. When the database objects to every way of writing the set (to a row that it will never take), the set is undone and
  * each half of the span's time written after the other, down to single timestamps: every part then ends in a state in which the
  * source was, which its constraints have allowed.
- * @throws BadRowError for the first row that is refused even so; any other error of the driver as it is
+ * @throws BadRowError for the first row that is refused even so, unless it is put aside; any other error of the driver as it is
  */
 export async function writeSpan(
   options: SpanWriterOptions,
@@ -40,8 +53,8 @@ export async function writeSpan(
   const outcome = await writeSet(options, collapsed, halves === null ? Infinity : MOST_LIFTED);
   if (outcome === 'written') return count(collapsed);
   if (halves === null) {
-    await finishTimestamp(options, collapsed, outcome);
-    return { ...count(collapsed), inSourceOrder: true };
+    const refused = await finishTimestamp(options, collapsed, outcome);
+    return { ...count(collapsed.filter((change) => !refused.has(change))), inSourceOrder: true };
   }
   const first = await writeSpan(options, halves[0]);
   const second = await writeSpan(options, halves[1]);
@@ -158,21 +171,47 @@ export async function undoable<T>(
   }
 }
 
-/** The changes of one timestamp, one for each key, after they were refused as a set. */
+/** The changes of one timestamp, one for each key, after they were refused as a set. Returns those that are put aside. */
 async function finishTimestamp(
   options: SpanWriterOptions,
   changes: readonly ApplyMutation[],
   refused: Exclude<Outcome, 'written'>,
-): Promise<void> {
+): Promise<ReadonlySet<ApplyMutation>> {
   const tried: Tried = async (sql, parameters) => {
     const result = await undoable(options, () => options.client.query(sql, [...parameters]));
     return result instanceof PostgresError ? result : null;
   };
   const possible = await withoutImpossibleDeletes(options.tables, changes, tried);
   const whole = possible === changes ? refused : await writeSet(options, possible, Infinity);
-  if (whole === 'written') return;
+  if (whole === 'written') return NONE;
   if (whole === 'no way') throw noWay(options, possible);
-  await searchTimestamp(options, possible, whole, tried);
+  const rows = planBatches(possible, ROWS_TOGETHER).flatMap((batch) => batch.rows);
+  const take = async (part: readonly ApplyMutation[]): Promise<PostgresError | null> => {
+    const outcome = await writeSet(options, part, Infinity);
+    if (outcome === 'no way') throw noWay(options, part);
+    return outcome === 'written' ? null : outcome;
+  };
+  const { putAside } = options;
+  if (putAside === null) {
+    await searchTimestamp(options, { rows, whole, take, tried });
+    return NONE;
+  }
+  // No new session comes after a mend, as it does after a halt. Once that something was put aside, the tables are as they are now.
+  if (putAside.length === 0) options.tables.forget();
+  const aside = await takeWhatCan(rows, take, mayBeOrder);
+  for (const one of aside) putAside.push(await describeRefused(options, one, tried));
+  return new Set(aside.map(({ item }) => item));
+}
+
+const NONE: ReadonlySet<ApplyMutation> = new Set();
+
+interface RefusedTimestamp {
+  /** Its changes, in the order in which they are written. */
+  readonly rows: readonly ApplyMutation[];
+  /** The refusal of them all together. */
+  readonly whole: PostgresError;
+  readonly take: (part: readonly ApplyMutation[]) => Promise<PostgresError | null>;
+  readonly tried: Tried;
 }
 
 /**
@@ -181,31 +220,35 @@ async function finishTimestamp(
  */
 async function searchTimestamp(
   options: SpanWriterOptions,
-  changes: readonly ApplyMutation[],
-  whole: PostgresError,
-  tried: Tried,
+  { rows, whole, take, tried }: RefusedTimestamp,
 ): Promise<void> {
-  const rows = planBatches(changes, ROWS_TOGETHER).flatMap((batch) => batch.rows);
-  const take = async (part: readonly ApplyMutation[]): Promise<PostgresError | null> => {
-    const outcome = await writeSet(options, part, Infinity);
-    if (outcome === 'no way') throw noWay(options, part);
-    return outcome === 'written' ? null : outcome;
-  };
   const isSame = ({ code, constraint }: PostgresError): boolean =>
     code === whole.code && constraint === whole.constraint;
   const found = (await findRefused(rows, take, isSame)) ?? (await findRefused(rows, take, () => true));
   if (found === null) return;
   const { item, refusal } = found;
-  const table = await options.tables.at(item.table, item.columns ?? []);
-  const { column, reason } = await findRefusedColumn({ row: item, table, refusal, tried });
+  const { column, code, reason } = await describeRefused(options, found, tried);
   throw new BadRowError(
     nameOf(options, item),
     Buffer.from(item.key).toString('utf8').slice(0, SHOWN_KEY_LENGTH),
     column,
-    refusal.code,
+    code,
     reason,
     { cause: refusal },
   );
+}
+
+async function describeRefused(
+  options: SpanWriterOptions,
+  { item, refusal }: { readonly item: ApplyMutation; readonly refusal: PostgresError },
+  tried: Tried,
+): Promise<RefusedChange> {
+  const table = await options.tables.at(item.table, item.columns ?? []);
+  const ofOrder = mayBeOrder(refusal);
+  const { column, reason } = ofOrder
+    ? { column: null, reason: refusal.message }
+    : await findRefusedColumn({ row: item, table, refusal, tried });
+  return { change: item, column, code: refusal.code, reason, ofOrder };
 }
 
 const SHOWN_KEY_LENGTH = 500;

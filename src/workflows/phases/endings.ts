@@ -27,6 +27,7 @@ async function takeDown(runbook: Runbook, outcome: Ending['outcome'], why: strin
       reported: desk.status.stream?.applied ?? null,
       done,
       remains,
+      deadLettersLeft: runbook.deadLettersLeft,
     });
     desk.enter('ended');
     desk.update({ ending });
@@ -45,8 +46,10 @@ function describe(facts: {
   reported: string | null;
   done: readonly string[];
   remains: readonly string[];
+  /** In words; null: none. */
+  deadLettersLeft: string | null;
 }): Ending {
-  const { outcome, why, cursor, applied, reported, done, remains } = facts;
+  const { outcome, why, cursor, applied, reported, done, remains, deadLettersLeft } = facts;
   const nothingApplied = cursor === null || applied === cursor;
   const upTo =
     applied !== null
@@ -65,7 +68,7 @@ function describe(facts: {
     asOf: applied ?? reported,
     rowsCompared: null,
     done,
-    remains,
+    remains: deadLettersLeft === null ? remains : [...remains, deadLettersLeft],
     // Its restart is offered only where nothing of ours would be carried back (protocol rule 36).
     howToRestartForwardReplication: nothingApplied
       ? 'It may be started again from where it was stopped.'

@@ -94,7 +94,7 @@ async function attemptFinish(runbook: Runbook, facts: Facts): Promise<Ending | n
     asOf: at,
     rowsCompared: compared.rows,
     done: [...sequences.done, ...undone.done],
-    remains: [...sequences.remains, ...undone.remains],
+    remains: [...sequences.remains, ...undone.remains, ...(runbook.deadLettersLeft ? [runbook.deadLettersLeft] : [])],
     howToRestartForwardReplication:
       'Start it from the position that the old database has now, not from where it was stopped: it must not carry the rows of this run back to CockroachDB.',
   };

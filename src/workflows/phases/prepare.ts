@@ -22,6 +22,7 @@ export async function prepare(runbook: Runbook, facts: Facts): Promise<void> {
     async () => {
       const removed = await undoActivities('remove our rows and tables from the target').removeRun({ place });
       runbook.appliedAtEnd = removed.applied;
+      runbook.deadLettersLeft = removed.deadLettersLeft ?? null;
       return removed.said;
     },
   );

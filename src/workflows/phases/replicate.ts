@@ -7,9 +7,9 @@ import {
   type ChildWorkflowHandle,
 } from '@temporalio/workflow';
 import { NOTHING_CARRIED } from '../../domain/stream-args.js';
-import { undoActivities } from '../activity-proxies.js';
+import { boundedActivities, undoActivities } from '../activity-proxies.js';
 import { streamPauseSignal, streamResumeSignal } from '../messages.js';
-import { placeOf, type Facts, type Runbook } from '../runbook.js';
+import { placeOf, step, type Facts, type Runbook } from '../runbook.js';
 import { stream } from '../stream.js';
 
 /** The running stream, as its run holds it. */
@@ -80,13 +80,20 @@ export async function startStream(runbook: Runbook, facts: Facts): Promise<Strea
   return started;
 }
 
-/** Replicates until a person asks for the finish; carries out pause and resume meanwhile. */
-export async function replicate({ desk }: Runbook, { child }: StreamHandle): Promise<void> {
+/** Replicates until a person asks for the finish; carries out pause, resume and replay meanwhile. */
+export async function replicate(runbook: Runbook, { child }: StreamHandle): Promise<void> {
+  const { desk } = runbook;
   desk.enter('replicate');
   let resumesSeen = desk.wishes.resumes;
   for (;;) {
     const paused = desk.status.phase === 'paused';
-    await condition(() => desk.wishes.finish || desk.wishes.paused !== paused || desk.wishes.resumes !== resumesSeen);
+    await condition(
+      () =>
+        desk.wishes.finish ||
+        desk.wishes.paused !== paused ||
+        desk.wishes.resumes !== resumesSeen ||
+        desk.wishes.replays !== runbook.replaysAsked,
+    );
     if (desk.wishes.paused && !paused) {
       await child.signal(streamPauseSignal);
       desk.enter('paused');
@@ -94,6 +101,12 @@ export async function replicate({ desk }: Runbook, { child }: StreamHandle): Pro
       resumesSeen = desk.wishes.resumes;
       await child.signal(streamResumeSignal);
       desk.enter('replicate');
+    }
+    if (desk.wishes.replays !== runbook.replaysAsked) {
+      runbook.replaysAsked = desk.wishes.replays;
+      await step(runbook, () =>
+        boundedActivities('ask for dead letters to be tried again').askReplay({ place: placeOf(runbook) }),
+      );
     }
     if (desk.wishes.finish) {
       desk.wishes.finish = false;

@@ -90,29 +90,29 @@ export const APPLY_MUTATIONS = [
       'the checkpoint commits before the rows',
       `      await client.query(begin);
       // First of all, and its row lock is held to the commit (protocol rule C): who has lost the token writes no row.
-      await compareAndSet(token, window);`,
-      `      await compareAndSet(token, window);
+      await compareAndSet(token, fence);`,
+      `      await compareAndSet(token, fence);
       await client.query(begin);`,
       TOGETHER,
     ],
     [
       'C, inv 3',
       'the checkpoint commits after the rows',
-      `      await compareAndSet(token, window);
-      const figures = await write(window);
+      `      await compareAndSet(token, fence);
+      const result = await work();
       committing = true;
       const { command } = await client.query('COMMIT');`,
-      `      const figures = await write(window);
+      `      const result = await work();
       committing = true;
       const { command } = await client.query('COMMIT');
-      await compareAndSet(token, window);`,
+      await compareAndSet(token, fence);`,
       TOGETHER,
     ],
     [
       'inv 3',
       'rows are written outside of the transaction',
       'await client.query(begin);',
-      'await write(window); await client.query(begin);',
+      'await work(); await client.query(begin);',
       TOGETHER,
     ],
     [
@@ -134,7 +134,7 @@ export const APPLY_MUTATIONS = [
     [
       'inv 2',
       'a window is committed in two halves',
-      'const figures = await write(window);',
+      'const result = await work();',
       `const half = window.mutations.length >> 1;
       await write({ ...window, mutations: window.mutations.slice(0, half) });
       await client.query('COMMIT; BEGIN');

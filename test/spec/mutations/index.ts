@@ -2,6 +2,7 @@ import type { Mutation } from '../mutation.js';
 import { APPLY_MUTATIONS } from './apply.js';
 import { COCKROACH_MUTATIONS } from './cockroach.js';
 import { CURSOR_MUTATIONS } from './cursor.js';
+import { DEAD_LETTER_MUTATIONS } from './dead-letters.js';
 import { RECEIVER_MUTATIONS } from './receiver.js';
 import { SOURCE_MUTATIONS } from './source.js';
 import { RUNBOOK_MUTATIONS } from './runbook.js';
@@ -13,6 +14,7 @@ export const MUTATIONS: readonly Mutation[] = [
   ...STAGE_MUTATIONS,
   ...RECEIVER_MUTATIONS,
   ...APPLY_MUTATIONS,
+  ...DEAD_LETTER_MUTATIONS,
   ...TAKEOVER_MUTATIONS,
   ...STORE_MUTATIONS,
   ...COCKROACH_MUTATIONS,

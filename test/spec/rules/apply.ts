@@ -2,6 +2,7 @@ import { at, by, type Rule } from '../rule.js';
 
 const FENCE_TEST = 'test/targets/postgres/fence.test.ts';
 const STORE_TEST = 'test/targets/postgres/checkpoint-store.test.ts';
+const DEAD_LETTERS_TEST = 'test/targets/postgres/dead-letters.test.ts';
 const PREFLIGHT_TEST = 'test/targets/postgres/preflight.test.ts';
 const ORDER_TEST = 'test/targets/postgres/apply-order.test.ts';
 const ROLLBACK_TEST = 'test/kill/rollback.test.ts';
@@ -117,6 +118,39 @@ export const APPLY_RULES: readonly Rule[] = [
         PREFLIGHT_TEST,
         'foreign keys: outside the stream, on one side only, with other actions, in rings (rule 25)',
         'a deferrable key that the source does not have keeps enforcement on: PostgreSQL would not check it (rule 25)',
+      ),
+    ],
+  },
+  {
+    name: '28',
+    words:
+      'A dead letter commits with C; a later change of its key takes it away in its own transaction; only what is not superseded is tried again, under the fence.',
+    kept: [
+      at('src/targets/postgres/session.ts', 'more = await box.settle(before, window.mutations, refused);'),
+      at('src/targets/postgres/dead-letters.ts', 'DELETE FROM ${letters} AS letter USING unnest('),
+      at('src/targets/postgres/dead-letters.ts', 'const kept = refused.filter(({ change }) => isLast.has(change));'),
+      at('src/targets/postgres/dead-letters.ts', 'letter.hlc > (SELECT cursor FROM ${checkpoint}'),
+      at('src/targets/bad-row-search.ts', 'export async function takeWhatCan<'),
+    ],
+    tests: [
+      ...by(
+        DEAD_LETTERS_TEST,
+        'several bad rows of one window are put aside, all else is applied, and the checkpoint moves (protocol rule 28)',
+        'rows, letters and checkpoint are one transaction: cut before its COMMIT, none of them is there (protocol rule 28)',
+        'a later change of the key supersedes the letter in its own transaction: an upsert, a delete, a refusal (protocol rule 28)',
+        'a letter is superseded within its own window, collapsed true',
+        'of a replay, what is taken goes and what is refused stays with its newer error; it is not tried for ever',
+        'letters of an earlier run of the same name, at or before the cursor, are neither counted nor replayed',
+        'who has lost the token writes no letter and replays none (protocol rule C)',
+        'random transactions with rows that the target refuses: but for the keys put aside, it is the source after each window (FAILBACK_SEED=1)',
+      ),
+      ...by(
+        STORE_TEST,
+        'dead letters are counted and asked for by stream, and the end of a run keeps them (rules 28 and 34)',
+      ),
+      ...by(
+        'test/integration/dead-letters.test.ts',
+        'bad rows are put aside, counted and named, replaced or replayed on request, and the run finishes',
       ),
     ],
   },

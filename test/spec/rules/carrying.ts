@@ -38,7 +38,7 @@ export const CARRYING_RULES: readonly Rule[] = [
   {
     name: 'inv 3',
     words: 'Rows and the checkpoint that covers them commit in one transaction.',
-    kept: [at('src/targets/postgres/session.ts', 'await compareAndSet(token, window);\n      const figures')],
+    kept: [at('src/targets/postgres/session.ts', 'await compareAndSet(token, fence);\n      const result')],
     tests: by(FENCE_TEST, 'rows and checkpoint commit together, the compare-and-set first (invariant 3)'),
   },
   {

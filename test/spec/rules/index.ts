@@ -19,7 +19,6 @@ export const NOT_YET: readonly (readonly [string, string])[] = [
   ['20', 'a timestamp is never split; the schema boundary and the target’s limits come'],
   ['26', 'parallel groups'],
   ['27', 'immediate mode'],
-  ['28', 'dead letters'],
   ['29', 'filters and transforms'],
   ['30', 'intake without a sink (pull)'],
   ['36', 'the ending says that forward replication must not start from where it was stopped; tagging comes'],

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import pg from 'pg';
-import { parseHlc } from '../../../src/domain/hlc.js';
+import { formatHlc, parseHlc } from '../../../src/domain/hlc.js';
 import { openPostgresCheckpointStore } from '../../../src/targets/postgres/checkpoint-store.js';
 import { TargetRefusedError } from '../../../src/targets/failures.js';
 import type { CheckpointStore } from '../../../src/targets/target.js';
@@ -49,7 +49,7 @@ async function tablesOf(schema: string): Promise<string[] | null> {
 test('two that create the schema at once both succeed', async () => {
   const stores = await Promise.all([1, 2, 3, 4].map(() => store('race')));
   await Promise.all(stores.map((each) => each.ensureSchema()));
-  assert.deepEqual(await tablesOf('race'), ['checkpoint', 'claim', 'run']);
+  assert.deepEqual(await tablesOf('race'), ['checkpoint', 'claim', 'dead_letters', 'run']);
   await stores[0]?.ensureSchema();
 });
 
@@ -61,7 +61,7 @@ test('somebody who creates the schema by hand at the same moment does no harm', 
   await waitForLock();
   await admin.query('COMMIT');
   await ensured;
-  assert.deepEqual(await tablesOf('byhand'), ['checkpoint', 'claim', 'run']);
+  assert.deepEqual(await tablesOf('byhand'), ['checkpoint', 'claim', 'dead_letters', 'run']);
 });
 
 async function waitForLock(): Promise<void> {
@@ -203,6 +203,59 @@ test('the end of a run removes its own rows only, and the schema when it is the 
   await mine.removeRun('two');
   await mine.writeRun({ run: 'late', phase: 'prepare', state: {} });
   assert.equal((await mine.readRun('late'))?.phase, 'prepare', 'a schema that another run has dropped is made again');
+});
+
+test('dead letters are counted and asked for by stream, and the end of a run keeps them (rules 28 and 34)', async () => {
+  const mine = await store('letters');
+  await mine.ensureSchema();
+  for (const run of ['one', 'two']) {
+    await mine.insertOnce({ stream: run, run, cursor: CURSOR, origin: ORIGIN });
+    const letter = `INSERT INTO letters.dead_letters (run, stream, source_table, key, hlc, sqlstate, reason)
+      SELECT run, stream, $2, $3, $4::numeric, '22003', 'out of range' FROM letters.checkpoint WHERE stream = $1`;
+    for (const [table, key, hlc] of [
+      ['public.a', '[1]', formatHlc(LATER)],
+      ['public.b', '[1]', formatHlc(LATER)],
+      ['public.b', '[2]', formatHlc(LATER)],
+      // Of an earlier run of the same name.
+      ['public.c', '[3]', formatHlc(CURSOR)],
+    ])
+      await admin.query(letter, [run, table, key, hlc]);
+  }
+  const waiting = {
+    count: 3,
+    tables: [
+      { table: 'public.b', count: 2 },
+      { table: 'public.a', count: 1 },
+    ],
+  };
+  assert.deepEqual(await mine.countDeadLetters('one'), waiting);
+  assert.deepEqual(await mine.countDeadLetters('three'), { count: 0, tables: [] });
+  assert.equal(await mine.askReplay('one'), 3);
+  const asked = 'SELECT DISTINCT run, source_table FROM letters.dead_letters WHERE replay ORDER BY 1, 2';
+  assert.deepEqual((await admin.query(asked)).rows, [
+    { run: 'one', source_table: 'public.a' },
+    { run: 'one', source_table: 'public.b' },
+  ]);
+  const left = { count: 4, tables: [...waiting.tables, { table: 'public.c', count: 1 }] };
+  assert.deepEqual(await mine.removeRun('one'), left);
+  assert.deepEqual(await mine.removeRun('one'), left, 'as it must be for a second try');
+  assert.equal(await mine.read('one'), null);
+  await mine.removeRun('two');
+  assert.equal((await admin.query('SELECT 1 FROM letters.dead_letters')).rows.length, 8);
+  await admin.query('DELETE FROM letters.dead_letters');
+  assert.deepEqual(await mine.removeRun('two'), { count: 0, tables: [] });
+  assert.equal(await tablesOf('letters'), null, 'thrown away by a person, they hold nothing up');
+});
+
+test('in a schema of an earlier release nothing is counted, asked for or kept', async () => {
+  const mine = await store('before');
+  await mine.ensureSchema();
+  await admin.query('DROP TABLE before.dead_letters');
+  await mine.insertOnce({ stream: 'one', run: 'one', cursor: CURSOR, origin: ORIGIN });
+  assert.deepEqual(await mine.countDeadLetters('one'), { count: 0, tables: [] });
+  assert.equal(await mine.askReplay('one'), 0);
+  assert.deepEqual(await mine.removeRun('one'), { count: 0, tables: [] });
+  assert.equal(await tablesOf('before'), null);
 });
 
 test("a schema with somebody else's table stays, without ours", async () => {

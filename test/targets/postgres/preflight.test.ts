@@ -327,6 +327,7 @@ test("another run's claim and another run's checkpoint row refuse; one's own is 
   assert.match(own.findings.find(({ id }) => id === 'checkpoint.exists')?.found ?? '', /applied up to 5\.0000000000$/);
   const stranger = await bench.preflight([T], 'replicator');
   assert.ok(problems(stranger).every((problem) => problem.startsWith('blocking privilege.checkpoint')));
+  assert.ok(problems(stranger).some((problem) => problem.endsWith('.dead_letters')));
   await store.close();
 });
 
