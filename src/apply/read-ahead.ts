@@ -3,7 +3,7 @@ import type { Hlc } from '../domain/hlc.js';
 import type { SpanLimits, Stage, StagedMutation, StagedSpan } from '../staging/stage.js';
 
 /** Rows read between two turns of the event loop: what the target and the changefeed send must not wait for more. */
-const SLICE_ROWS = 1_000;
+const SLICE_ROWS = 250;
 
 /** Reads the next window while the one before it is written: the target must not wait for the stage. */
 export interface ReadAhead {

@@ -6,6 +6,7 @@ import { createApplyTables } from './apply-tables.js';
 import { createCheckpointRow } from './checkpoint-row.js';
 import { closePostgres, connectPostgres } from './client.js';
 import { endsSession, toTargetError } from './errors.js';
+import { createLoadTables } from './load-tables.js';
 import { writeSpan } from './span-writer.js';
 import { takeWithin } from './takeover.js';
 
@@ -14,6 +15,8 @@ export interface PostgresApplyOptions extends ApplySessionOptions {
   readonly connectionString: string;
   /** False applies every change, each timestamp by itself, instead of the last change of each key in the window. MOLT's word. */
   readonly collapseMutations: boolean;
+  /** Rows of one table and column set from which on they go by COPY. */
+  readonly copyFrom?: number;
   /** In milliseconds; 10,000 by default. */
   readonly connectTimeoutMs?: number;
 }
@@ -38,6 +41,7 @@ export async function openPostgresApplySession(options: PostgresApplyOptions): P
 function createApplySession(client: pg.Client, options: PostgresApplyOptions): ApplySession {
   const row = createCheckpointRow(client, options.checkpointSchema, options.stream);
   const tables = createApplyTables(client, options.plan, options.extraColumns);
+  const loads = createLoadTables(client, tables, options.copyFrom);
   const begin = beginStatement(options);
   let heldAs: string | null = null;
 
@@ -55,8 +59,9 @@ function createApplySession(client: pg.Client, options: PostgresApplyOptions): A
 
   const write = async ({ mutations }: ApplyWindow): Promise<AppliedFigures> => {
     let figures: AppliedFigures = NOTHING;
-    for (const span of options.collapseMutations ? [mutations] : eachTimestamp(mutations)) {
-      const written = await writeSpan({ client, tables, ...options }, span);
+    const spans = options.collapseMutations ? [mutations] : eachTimestamp(mutations);
+    for (const span of spans) {
+      const written = await writeSpan({ client, tables, loads: spans.length === 1 ? loads : null, ...options }, span);
       figures = {
         upserts: figures.upserts + written.upserts,
         deletes: figures.deletes + written.deletes,
@@ -69,6 +74,7 @@ function createApplySession(client: pg.Client, options: PostgresApplyOptions): A
   const applyRows = async (token: string, window: ApplyWindow): Promise<AppliedFigures> => {
     let committing = false;
     try {
+      await loads.prepare(window.mutations);
       await client.query(begin);
       // First of all, and its row lock is held to the commit (protocol rule C): who has lost the token writes no row.
       await compareAndSet(token, window);
