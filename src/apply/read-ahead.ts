@@ -5,7 +5,7 @@ import type { SpanLimits, Stage, StagedMutation, StagedSpan, StagePosition } fro
 import { pack } from './pack.js';
 
 /** Rows read between two turns of the event loop: what the target and the changefeed send must not wait for more. */
-const SLICE_ROWS = 1_000;
+const SLICE_ROWS = 250;
 /** A timestamp that would take a span beyond the limits by so much is not finished in it. */
 const MOST = 2;
 /** Such a timestamp is read in parts of so much of the limits: one part is held while it is written, the next while it is read. */

@@ -19,9 +19,13 @@ export interface DeleteBatch {
 
 /**
  * Groups mutations of distinct keys into batches of at most `flushSize` rows: upserts first, parents before children, then deletes,
- * children before parents. (A plan lists parents before children.)
+ * children before parents. (A plan lists parents before children.) Upserts that are `whole` stay in one batch, whatever their number.
  */
-export function planBatches(mutations: readonly ApplyMutation[], flushSize: number): readonly Batch[] {
+export function planBatches(
+  mutations: readonly ApplyMutation[],
+  flushSize: number,
+  whole: (table: number, columns: ColumnSet, rows: number) => boolean = () => false,
+): readonly Batch[] {
   const upserts = new Map<number, Map<ColumnSet, ApplyMutation[]>>();
   const deletes = new Map<number, ApplyMutation[]>();
   for (const mutation of mutations) {
@@ -40,13 +44,20 @@ export function planBatches(mutations: readonly ApplyMutation[], flushSize: numb
   return [
     ...parentsFirst.flatMap(([table, shapes]) =>
       [...shapes].flatMap(([columns, rows]) =>
-        cut(rows, flushSize).map((part): Batch => ({ kind: 'upsert', table, columns, rows: part })),
+        cutBatch({ kind: 'upsert', table, columns, rows }, whole(table, columns, rows.length) ? Infinity : flushSize),
       ),
     ),
-    ...childrenFirst.flatMap(([table, rows]) =>
-      cut(rows, flushSize).map((part): Batch => ({ kind: 'delete', table, rows: part })),
-    ),
+    ...childrenFirst.flatMap(([table, rows]) => cutBatch({ kind: 'delete', table, rows }, flushSize)),
   ];
+}
+
+export function cutBatch<Kind extends Batch>(batch: Kind, flushSize: number): readonly Kind[] {
+  const { rows } = batch;
+  if (rows.length <= flushSize) return [batch];
+  return Array.from({ length: Math.ceil(rows.length / flushSize) }, (_, i) => ({
+    ...batch,
+    rows: rows.slice(i * flushSize, (i + 1) * flushSize),
+  }));
 }
 
 /**
@@ -69,11 +80,6 @@ export function batchDocument(batch: Batch): Buffer {
 const OPENING_BRACKET = 0x5b;
 const CLOSING_BRACKET = 0x5d;
 const COMMA = 0x2c;
-
-function cut<T>(list: readonly T[], size: number): readonly (readonly T[])[] {
-  if (list.length <= size) return [list];
-  return Array.from({ length: Math.ceil(list.length / size) }, (_, i) => list.slice(i * size, (i + 1) * size));
-}
 
 function listAt<Key, Value>(map: Map<Key, Value>, key: Key, make: () => Value): Value {
   const found = map.get(key);

@@ -66,5 +66,5 @@ async function writeDeletes(options: SpanWriterOptions, parts: TimestampParts, t
 }
 
 async function writeBatches(options: SpanWriterOptions, mutations: readonly ApplyMutation[]): Promise<void> {
-  for (const batch of planBatches(mutations, options.flushSize)) await runBatch(options.client, options.tables, batch);
+  for (const batch of planBatches(mutations, options.flushSize)) await runBatch(options, batch);
 }

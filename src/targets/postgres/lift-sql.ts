@@ -2,7 +2,7 @@ import { escapeIdentifier } from 'pg';
 import type { ColumnSet } from '../../domain/mutation.js';
 import type { Reference } from './apply-shape.js';
 import { quoteTable } from './names.js';
-import { afterSql, keysSql, recordSql, unsentColumns, type ApplyTable } from './sql.js';
+import { afterSql, jsonRows, keysSql, recordSql, unsentColumns, type ApplyTable } from './sql.js';
 
 /** SQL of the key of a row that is there: a JSON array as `deleteSql` reads it, always the same text for the same row. */
 function keyText(table: ApplyTable, row: string): string {
@@ -20,7 +20,7 @@ export function standingSql(table: ApplyTable): string {
  * since not every type has an equality. $1 = JSON array of rows
  */
 export function contestedSql(table: ApplyTable, columns: ColumnSet): string | null {
-  const { from, values, on } = recordSql(table, columns, '$1::json');
+  const { from, values, on } = recordSql(table, columns, jsonRows('$1::json'));
   const changes = values
     .filter(({ column }) => column.contested && !table.key.includes(column))
     .map(
@@ -73,7 +73,7 @@ export function mergeSql(
   rows: string,
   after: readonly string[],
 ): string {
-  const { from, values, on } = recordSql(table, columns, document);
+  const { from, values, on } = recordSql(table, columns, jsonRows(document));
   const unsent = unsentColumns(table, columns).map((column) => escapeIdentifier(column.name));
   const name = quoteTable(table.shape.name);
   return [

@@ -8,6 +8,7 @@ import { closePostgres, connectPostgres } from './client.js';
 import { createDeadLetterBox } from './dead-letters.js';
 import { endsSession, toTargetError } from './errors.js';
 import { readAll, writeInParts } from './large-timestamp.js';
+import { createLoadTables } from './load-tables.js';
 import { writeSpan, type RefusedChange } from './span-writer.js';
 import { takeWithin } from './takeover.js';
 
@@ -16,6 +17,8 @@ export interface PostgresApplyOptions extends ApplySessionOptions {
   readonly connectionString: string;
   /** False applies every change, each timestamp by itself, instead of the last change of each key in the window. MOLT's word. */
   readonly collapseMutations: boolean;
+  /** Rows of one table and column set from which on they go by COPY. */
+  readonly copyFrom?: number;
   /** In milliseconds; 10,000 by default. */
   readonly connectTimeoutMs?: number;
 }
@@ -41,6 +44,7 @@ function createApplySession(client: pg.Client, options: PostgresApplyOptions): A
   const row = createCheckpointRow(client, options.checkpointSchema, options.stream);
   const tables = createApplyTables(client, options.plan, options.extraColumns);
   const box = createDeadLetterBox(client, options.checkpointSchema, options.stream, options.plan);
+  const loads = createLoadTables(client, tables, options.copyFrom);
   const begin = beginStatement(options);
   let heldAs: string | null = null;
   /** Null: not looked yet. Only the holder of the token adds to it, so it is looked at under the token. */
@@ -71,9 +75,17 @@ function createApplySession(client: pg.Client, options: PostgresApplyOptions): A
     putAside: RefusedChange[] | null,
   ): Promise<AppliedFigures> => {
     let figures: AppliedFigures = NOTHING;
-    const writing = { client, tables, ...options, putAside };
+    const spans = options.collapseMutations ? [mutations] : eachTimestamp(mutations);
+    // A temporary table is filled once in a transaction.
+    const writing = {
+      client,
+      tables,
+      ...options,
+      putAside,
+      loads: parts === undefined && spans.length === 1 ? loads : null,
+    };
     if (parts !== undefined) return (await writeInParts(writing, parts)) ?? writeSpan(writing, await readAll(parts));
-    for (const span of options.collapseMutations ? [mutations] : eachTimestamp(mutations)) {
+    for (const span of spans) {
       const written = await writeSpan(writing, span);
       figures = {
         upserts: figures.upserts + written.upserts,
@@ -126,6 +138,7 @@ function createApplySession(client: pg.Client, options: PostgresApplyOptions): A
   const applyRows = async (token: string, window: ApplyWindow, before: number): Promise<AppliedFigures> => {
     const refused: RefusedChange[] = [];
     const putAside = options.onBadRow === 'deadLetter' ? refused : null;
+    await translated('making temporary tables', () => loads.prepare(window.mutations));
     let more = 0;
     const figures = await inFencedTransaction(token, window, `applying up to ${formatHlc(window.next)}`, async () => {
       const written = await write(window, putAside);

@@ -10,15 +10,18 @@ import { planBatches } from './batch.js';
 import { classifyPostgresError, PostgresError } from './errors.js';
 import { type Tried, withoutImpossibleDeletes } from './impossible-keys.js';
 import { findContested, liftAlone, liftWithReferencing, ROWS_TOGETHER } from './lift.js';
+import type { LoadTables } from './load-tables.js';
 import { findRefusedColumn } from './refused-column.js';
-import { runApart, runBatch, runTogether } from './statements.js';
+import { isLoaded, runApart, runBatch, runTogether } from './statements.js';
 import { findWays } from './ways.js';
 
 export interface SpanWriterOptions {
   readonly client: pg.Client;
   readonly plan: StreamPlan;
   readonly tables: ApplyTables;
-  /** Rows of one statement. */
+  /** For the first attempt at the set, and for one span of a transaction: then the temporary tables are no longer empty. Null: JSON only. */
+  readonly loads: LoadTables | null;
+  /** Rows of one statement that are sent as JSON. */
   readonly flushSize: number;
   /** Foreign keys and triggers are off in this transaction. */
   readonly enforcementOff: boolean;
@@ -52,12 +55,13 @@ export async function writeSpan(
   const halves = splitByTime(mutations);
   const outcome = await writeSet(options, collapsed, halves === null ? Infinity : MOST_LIFTED);
   if (outcome === 'written') return count(collapsed);
+  const fromJson = { ...options, loads: null };
   if (halves === null) {
-    const refused = await finishTimestamp(options, collapsed, outcome);
+    const refused = await finishTimestamp(fromJson, collapsed, outcome);
     return { ...count(collapsed.filter((change) => !refused.has(change))), inSourceOrder: true };
   }
-  const first = await writeSpan(options, halves[0]);
-  const second = await writeSpan(options, halves[1]);
+  const first = await writeSpan(fromJson, halves[0]);
+  const second = await writeSpan(fromJson, halves[1]);
   return {
     upserts: first.upserts + second.upserts,
     deletes: first.deletes + second.deletes,
@@ -85,19 +89,22 @@ type Outcome = 'written' | PostgresError | 'no way';
  * 3. In two statements: first all those rows are deleted with all that reference them, then all is inserted.
  */
 async function writeSet(options: SpanWriterOptions, set: readonly ApplyMutation[], most: number): Promise<Outcome> {
-  const { client, tables, flushSize, enforcementOff } = options;
+  const { client, tables, loads, flushSize, enforcementOff } = options;
   const referencesOf = referencesIn(options);
   const ways = await findWays(tables, set, referencesOf);
-  const batches = planBatches(set, flushSize);
+  const batches = planBatches(set, flushSize, (table, columns, rows) => loads?.takes(table, columns, rows) ?? false);
   const small = ways.together && set.length <= flushSize;
   let outcome: Outcome = 'no way';
   if (small) {
-    outcome = await attempt(options, () => runTogether(client, tables, batches));
+    outcome = await attempt(options, () => runTogether(options, batches));
   } else if (ways.inBatches) {
     outcome = await attempt(options, async () => {
-      for (const batch of batches) await runBatch(client, tables, batch);
+      for (const batch of batches) await runBatch(options, batch);
     });
   }
+  // What is wrong with a row, the statements from JSON tell.
+  const loaded = batches.some((batch) => batch.kind === 'upsert' && isLoaded(options, batch));
+  if (loaded && outcome !== 'written' && !mayBeOrder(outcome)) return writeSet({ ...options, loads: null }, set, most);
   if (!mayBeOrder(outcome)) return outcome;
 
   const all = planBatches(set, ROWS_TOGETHER);
@@ -107,7 +114,7 @@ async function writeSet(options: SpanWriterOptions, set: readonly ApplyMutation[
   const contested = found.done;
   if (ways.mayReplace(contested.keys()) && !(small && contested.size === 0)) {
     outcome = await attempt(options, async () =>
-      runTogether(client, tables, all, await liftAlone(lifting, set, contested)),
+      runTogether({ ...options, loads: null }, all, await liftAlone(lifting, set, contested)),
     );
     if (!mayBeOrder(outcome)) return outcome;
   }

@@ -33,14 +33,27 @@ export function columnOf(shape: ApplyShape, name: string): ApplyColumn | null {
   return matchName(name, shape.columns, (column) => column.name);
 }
 
+/** Where the rows of a statement come from: SQL of a FROM item `record` with the columns of a definition list. */
+export type RowSource = (definition: string) => string;
+
+/** `document` is SQL of the JSON array of rows. */
+export function jsonRows(document: string): RowSource {
+  return (definition) => `json_to_recordset(${document}) AS record(${definition})`;
+}
+
+/** A table that has columns of these names and types. */
+export function loadedRows(table: string): RowSource {
+  return () => `${table} AS record`;
+}
+
 /**
  * INSERT ... ON CONFLICT of the rows of one exact column set. The conflict is that of the key alone: an upsert that meets another unique
  * key is an error, never another row's update (invariant 9). Columns that the target generates are left out.
- * `document` is SQL of the JSON array; `after` are names of common table expressions that must have run before.
+ * `after` are names of common table expressions that must have run before.
  * @throws SchemaMismatchError when the target lacks a column
  */
-export function upsertSql(table: ApplyTable, columns: ColumnSet, document: string, after: readonly string[]): string {
-  const { from, values } = recordSql(table, columns, document);
+export function upsertSql(table: ApplyTable, columns: ColumnSet, rows: RowSource, after: readonly string[]): string {
+  const { from, values } = recordSql(table, columns, rows);
   const name = quoteTable(table.shape.name);
   const updated = values.map(({ column }) => column).filter((column) => !table.key.includes(column));
   const fixed = updated.find((column) => column.identityAlways);
@@ -91,20 +104,11 @@ export interface RecordSql {
   readonly on: (row: string) => string;
 }
 
-/**
- * `document` is SQL of the JSON array of rows.
- * @throws SchemaMismatchError when the target lacks a column
- */
-export function recordSql(table: ApplyTable, columns: ColumnSet, document: string): RecordSql {
-  const { given, lacking } = splitColumns(table, columns);
-  const collecting = collectingColumn(table, given, lacking);
-  const read = given.filter(({ column }) => !column.generated || table.key.includes(column));
-  const record = [
-    ...read.map(({ source, column }) => `${source} ${recordType(column.type)}`),
-    ...(collecting === null ? [] : lacking.map((source) => `${escapeIdentifier(source)} json`)),
-  ];
+/** @throws SchemaMismatchError when the target lacks a column */
+export function recordSql(table: ApplyTable, columns: ColumnSet, rows: RowSource): RecordSql {
+  const { read, collecting, lacking } = readColumns(table, columns);
   return {
-    from: `json_to_recordset(${document}) AS record(${record.join(', ')})`,
+    from: rows(definitionOf(recordColumns(table, columns))),
     values: [
       ...read
         .filter(({ column }) => !column.generated)
@@ -120,6 +124,28 @@ export function recordSql(table: ApplyTable, columns: ColumnSet, document: strin
         )
         .join(' AND '),
   };
+}
+
+/** The columns of a row of the source that are read, with the type as which each is to be handed out. */
+export function recordColumns(
+  table: ApplyTable,
+  columns: ColumnSet,
+): readonly { readonly name: string; readonly type: string }[] {
+  const { read, collecting, lacking } = readColumns(table, columns);
+  return [
+    ...read.map(({ name, column }) => ({ name, type: recordType(column.type) })),
+    ...(collecting === null ? [] : lacking.map((name) => ({ name, type: 'json' }))),
+  ];
+}
+
+function definitionOf(columns: ReturnType<typeof recordColumns>): string {
+  return columns.map(({ name, type }) => `${escapeIdentifier(name)} ${type}`).join(', ');
+}
+
+function readColumns(table: ApplyTable, columns: ColumnSet) {
+  const { given, lacking } = splitColumns(table, columns);
+  const collecting = collectingColumn(table, given, lacking);
+  return { read: given.filter(({ column }) => !column.generated || table.key.includes(column)), collecting, lacking };
 }
 
 /** Columns that the column set does not give and the target does not make itself. */
@@ -149,7 +175,8 @@ export function columnValueSql(column: ApplyColumn, source: string, document: st
 }
 
 interface GivenColumn {
-  /** Quoted name of the source. */
+  readonly name: string;
+  /** The name, quoted. */
   readonly source: string;
   readonly column: ApplyColumn;
 }
@@ -160,7 +187,7 @@ function splitColumns(table: ApplyTable, columns: ColumnSet): { given: readonly 
   const lacking: string[] = [];
   for (const name of columns) {
     const column = columnOf(table.shape, name);
-    if (column !== null) given.push({ source: escapeIdentifier(name), column });
+    if (column !== null) given.push({ name, source: escapeIdentifier(name), column });
     else if (mayLackColumns(table.extraColumns)) lacking.push(name);
     else throw lackingColumn(table.shape, name);
   }

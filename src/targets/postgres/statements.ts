@@ -1,31 +1,64 @@
 import type pg from 'pg';
 import type { ApplyMutation } from '../target.js';
 import type { ApplyTables } from './apply-tables.js';
-import { batchDocument, type Batch, type UpsertBatch } from './batch.js';
+import { batchDocument, cutBatch, type Batch, type UpsertBatch } from './batch.js';
 import { keysDocument, type Lifted } from './lift.js';
 import { mergeSql, putBackSql } from './lift-sql.js';
-import { deleteSql, upsertSql } from './sql.js';
+import type { LoadedRows, LoadTables } from './load-tables.js';
+import { deleteSql, jsonRows, upsertSql } from './sql.js';
 
-/** Runs one batch as a statement of its own. $1 = the JSON array of its rows or keys. */
-export async function runBatch(client: pg.Client, tables: ApplyTables, batch: Batch): Promise<void> {
-  const table = await tables.at(batch.table, batch.kind === 'upsert' ? batch.columns : []);
-  const sql = batch.kind === 'upsert' ? upsertSql(table, batch.columns, '$1::json', []) : deleteSql(table, '$1::json');
-  await client.query(sql, [batchDocument(batch)]);
+/**
+ * Runs one batch as a statement of its own: from a temporary table where it fills one, else from JSON, in parts of `flushSize` rows.
+ * $1 = the JSON array of rows or keys.
+ */
+export async function runBatch(options: BatchOptions, batch: Batch): Promise<void> {
+  const { client, tables, flushSize } = options;
+  if (batch.kind === 'delete') {
+    await client.query(deleteSql(await tables.at(batch.table, []), '$1::json'), [batchDocument(batch)]);
+    return;
+  }
+  const loaded = await fill(options, batch);
+  if (loaded !== null) {
+    await client.query(upsertSql(loaded.table, batch.columns, loaded.rows, []));
+    return;
+  }
+  const table = await tables.at(batch.table, batch.columns);
+  const sql = upsertSql(table, batch.columns, jsonRows('$1::json'), []);
+  for (const part of cutBatch(batch, flushSize)) await client.query(sql, [batchDocument(part)]);
+}
+
+export interface BatchOptions {
+  readonly client: pg.Client;
+  readonly tables: ApplyTables;
+  /** Null: every row goes as JSON. */
+  readonly loads: LoadTables | null;
+  readonly flushSize: number;
+}
+
+/** Whether the rows of a batch are to go through a temporary table. */
+export function isLoaded({ loads }: BatchOptions, { table, columns, rows }: UpsertBatch): boolean {
+  return loads?.takes(table, columns, rows.length) ?? false;
+}
+
+async function fill(options: BatchOptions, batch: UpsertBatch): Promise<LoadedRows | null> {
+  return isLoaded(options, batch) ? (options.loads?.fill(batch) ?? null) : null;
 }
 
 /** Runs all batches as one statement: deletes and lifted rows first, then upserts; PostgreSQL checks foreign keys at its end. */
 export async function runTogether(
-  client: pg.Client,
-  tables: ApplyTables,
+  options: BatchOptions,
   batches: readonly Batch[],
   lifted: Lifted = NOTHING_LIFTED,
 ): Promise<void> {
+  const { client, tables } = options;
   const [only] = batches;
   if (only === undefined) return;
-  if (batches.length === 1 && lifted.keys.size === 0) return runBatch(client, tables, only);
+  if (batches.length === 1 && lifted.keys.size === 0) return runBatch(options, only);
+  const loaded = new Map<Batch, LoadedRows | null>();
+  for (const batch of batches) if (batch.kind === 'upsert') loaded.set(batch, await fill(options, batch));
   const statement = createStatement();
   const gone = await addDeletes(statement, tables, batches, lifted);
-  await addUpserts(statement, tables, batches, lifted, gone);
+  await addUpserts(statement, tables, batches, lifted, gone, loaded);
   await statement.run(client);
 }
 
@@ -94,15 +127,21 @@ async function addUpserts(
   batches: readonly Batch[],
   lifted: Lifted,
   after: readonly string[],
+  loaded: ReadonlyMap<Batch, LoadedRows | null> = new Map(),
 ): Promise<void> {
   for (const batch of batches) {
     if (batch.kind !== 'upsert') continue;
+    const filled = loaded.get(batch) ?? null;
+    if (filled !== null) {
+      statement.add(upsertSql(filled.table, batch.columns, filled.rows, after));
+      continue;
+    }
     const table = await tables.at(batch.table, batch.columns);
     const document = (rows: readonly ApplyMutation[]): string =>
       `${statement.parameter(batchDocument({ ...batch, rows } satisfies UpsertBatch))}::json`;
     const merged = batch.rows.filter((row) => lifted.was.has(row));
     const whole = merged.length === 0 ? batch.rows : batch.rows.filter((row) => !lifted.was.has(row));
-    if (whole.length > 0) statement.add(upsertSql(table, batch.columns, document(whole), after));
+    if (whole.length > 0) statement.add(upsertSql(table, batch.columns, jsonRows(document(whole)), after));
     if (merged.length > 0) {
       const was = merged.map((row) => lifted.was.get(row) ?? '');
       statement.add(mergeSql(table, batch.columns, document(merged), statement.parameter(was), after));

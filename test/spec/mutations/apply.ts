@@ -228,6 +228,38 @@ export const APPLY_MUTATIONS = [
       'every type arrives bit-exact, by PostgreSQL’s own readers',
     ],
   ]),
+  ...changesOf('src/targets/postgres/copy-text.ts', 'test/targets/postgres/load-tables.test.ts', [
+    [
+      'inv 7',
+      'a number for COPY becomes a JavaScript number',
+      '    const some = p > pos;\n',
+      `    const some = p > pos;\n    if (some) o = end + Buffer.from(target.buffer).write(String(Number(Buffer.from(target).toString('latin1', end, o)) || ''), end);\n`,
+      'random rows: COPY hands out what json_to_recordset hands out (FAILBACK_SEED=1)',
+    ],
+    [
+      'inv 7',
+      'a backslash in JSON is not escaped for COPY',
+      '  const letter = ESCAPED[byte] ?? 0;\n',
+      '  const letter = byte === BACKSLASH ? 0 : (ESCAPED[byte] ?? 0);\n',
+      'random rows: COPY hands out what json_to_recordset hands out (FAILBACK_SEED=1)',
+    ],
+  ]),
+  ...changesOf('src/targets/postgres/session.ts', 'test/targets/postgres/load-tables.test.ts', [
+    [
+      '21',
+      'temporary tables are made in the apply transaction',
+      '      await loads.prepare(window.mutations);\n      await client.query(begin);\n',
+      '      await client.query(begin);\n      await loads.prepare(window.mutations);\n',
+      'a set goes by COPY whatever it is made of, in a transaction without DDL; a set refused by COPY is told of as by JSON',
+    ],
+    [
+      '21',
+      'a second span of a transaction fills tables that are not empty',
+      'loads: spans.length === 1 ? loads : null',
+      'loads',
+      'several spans of one transaction: what one has loaded is not written again by the next',
+    ],
+  ]),
   ...changesOf('src/targets/postgres/types.ts', 'test/targets/postgres/types.test.ts', [
     [
       'inv 9',

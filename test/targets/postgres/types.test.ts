@@ -89,56 +89,70 @@ test('every value captured from a real CockroachDB is in the table of types', ()
   }
 });
 
-test('every type arrives bit-exact, by PostgreSQL’s own readers', async (t) => {
-  const fixture = await tablesOf(t, carried);
-  const session = await fixture.open();
-  const rows = carried.flatMap(({ taken }, table) => [
-    upsert(1, table, '[0]', '{"id": 0, "v": null}'),
-    ...taken.map(([json], i) => upsert(1, table, `[${i + 1}]`, `{"id": ${i + 1}, "v": ${json}}`)),
-  ]);
-  const figures = await session.apply(fixture.token, windowOf(0, 1, rows));
-  assert.equal(figures.inSourceOrder, false, 'nothing was refused on the way');
-  for (const [table, pair] of carried.entries()) {
-    const found = await fixture.rows(`SELECT v::text FROM t${table} ORDER BY id`);
-    assert.deepEqual(found.shift(), [null], `${nameOf(pair)}: NULL`);
-    for (const [i, [json, literal]] of pair.taken.entries()) {
-      const [[expected] = []] = await fixture.rows(`SELECT ((${literal})::${pair.target})::text`);
-      assert.ok(found[i]?.[0] === expected, `${nameOf(pair)}: ${json.slice(0, 80)} is ${found[i]?.[0]?.slice(0, 80)}`);
-    }
-  }
-});
+/** The two ways in which rows are sent. */
+const WAYS = [
+  ['', { copyFrom: Infinity }],
+  [' (COPY)', { copyFrom: 1 }],
+] as const;
 
-test('JSON null arrives as itself where the column is NOT NULL', async (t) => {
-  const fixture = await createApplyFixture(t, postgres, 'CREATE TABLE t (id int PRIMARY KEY, v jsonb NOT NULL)', ['t']);
-  const session = await fixture.open();
-  await session.apply(fixture.token, windowOf(0, 1, [upsert(1, 0, '[1]', '{"id": 1, "v": null}')]));
-  assert.deepEqual(await fixture.rows('SELECT v::text FROM t'), [['null']]);
-});
-
-test('a value that does not fit is refused with table, key and column, and never shown, rounded or cut', async (t) => {
-  const fixture = await tablesOf(t, carried);
-  const session = await fixture.open();
-  for (const [table, pair] of carried.entries()) {
-    for (const json of pair.refused) {
-      // The row before it in the batch is in order.
-      const rows = [
-        upsert(1, table, '[6]', '{"id": 6, "v": null}'),
-        upsert(1, table, '[7]', `{"id": 7, "v": ${json}}`),
-      ];
-      const what = `${nameOf(pair)}: ${json.slice(0, 80)}`;
-      const error = await session.apply(fixture.token, windowOf(0, 1, rows)).then(
-        () => null,
-        (failure: unknown) => failure,
-      );
-      assert.ok(error instanceof BadRowError, `${what}: ${String(error)}`);
-      assert.deepEqual([error.table, error.key, error.column], [`public.t${table}`, '[7]', 'v'], what);
-      if (pair.because) assert.match(error.reason, pair.because, what);
-      const value = json.replace(/^"|"$/g, '');
-      if (value.length > 3) assert.ok(!error.message.includes(value), error.message);
+for (const [way, options] of WAYS)
+  test(`every type arrives bit-exact, by PostgreSQL’s own readers${way}`, async (t) => {
+    const fixture = await tablesOf(t, carried);
+    const session = await fixture.open(options);
+    const rows = carried.flatMap(({ taken }, table) => [
+      upsert(1, table, '[0]', '{"id": 0, "v": null}'),
+      ...taken.map(([json], i) => upsert(1, table, `[${i + 1}]`, `{"id": ${i + 1}, "v": ${json}}`)),
+    ]);
+    const figures = await session.apply(fixture.token, windowOf(0, 1, rows));
+    assert.equal(figures.inSourceOrder, false, 'nothing was refused on the way');
+    for (const [table, pair] of carried.entries()) {
+      const found = await fixture.rows(`SELECT v::text FROM t${table} ORDER BY id`);
+      assert.deepEqual(found.shift(), [null], `${nameOf(pair)}: NULL`);
+      for (const [i, [json, literal]] of pair.taken.entries()) {
+        const [[expected] = []] = await fixture.rows(`SELECT ((${literal})::${pair.target})::text`);
+        assert.ok(
+          found[i]?.[0] === expected,
+          `${nameOf(pair)}: ${json.slice(0, 80)} is ${found[i]?.[0]?.slice(0, 80)}`,
+        );
+      }
     }
-    assert.deepEqual(await fixture.rows(`SELECT 1 FROM t${table}`), []);
-  }
-});
+  });
+
+for (const [way, options] of WAYS)
+  test(`JSON null arrives as itself where the column is NOT NULL${way}`, async (t) => {
+    const fixture = await createApplyFixture(t, postgres, 'CREATE TABLE t (id int PRIMARY KEY, v jsonb NOT NULL)', [
+      't',
+    ]);
+    const session = await fixture.open(options);
+    await session.apply(fixture.token, windowOf(0, 1, [upsert(1, 0, '[1]', '{"id": 1, "v": null}')]));
+    assert.deepEqual(await fixture.rows('SELECT v::text FROM t'), [['null']]);
+  });
+
+for (const [way, options] of WAYS)
+  test(`a value that does not fit is refused with table, key and column, and never shown, rounded or cut${way}`, async (t) => {
+    const fixture = await tablesOf(t, carried);
+    const session = await fixture.open(options);
+    for (const [table, pair] of carried.entries()) {
+      for (const json of pair.refused) {
+        // The row before it in the batch is in order.
+        const rows = [
+          upsert(1, table, '[6]', '{"id": 6, "v": null}'),
+          upsert(1, table, '[7]', `{"id": 7, "v": ${json}}`),
+        ];
+        const what = `${nameOf(pair)}: ${json.slice(0, 80)}`;
+        const error = await session.apply(fixture.token, windowOf(0, 1, rows)).then(
+          () => null,
+          (failure: unknown) => failure,
+        );
+        assert.ok(error instanceof BadRowError, `${what}: ${String(error)}`);
+        assert.deepEqual([error.table, error.key, error.column], [`public.t${table}`, '[7]', 'v'], what);
+        if (pair.because) assert.match(error.reason, pair.because, what);
+        const value = json.replace(/^"|"$/g, '');
+        if (value.length > 3) assert.ok(!error.message.includes(value), error.message);
+      }
+      assert.deepEqual(await fixture.rows(`SELECT 1 FROM t${table}`), []);
+    }
+  });
 
 test('preflight’s verdict on a pair of types is what becomes of its values', async (t) => {
   const pairs = TYPE_PAIRS;
