@@ -7,6 +7,7 @@ import { createCheckpointRow } from './checkpoint-row.js';
 import { closePostgres, connectPostgres } from './client.js';
 import { createDeadLetterBox } from './dead-letters.js';
 import { endsSession, toTargetError } from './errors.js';
+import { createFamilies } from './families.js';
 import { writeSpan, type RefusedChange } from './span-writer.js';
 import { takeWithin } from './takeover.js';
 
@@ -39,6 +40,7 @@ export async function openPostgresApplySession(options: PostgresApplyOptions): P
 function createApplySession(client: pg.Client, options: PostgresApplyOptions): ApplySession {
   const row = createCheckpointRow(client, options.checkpointSchema, options.stream);
   const tables = createApplyTables(client, options.plan, options.extraColumns);
+  const familyOf = createFamilies(tables, options.plan.length);
   const box = createDeadLetterBox(client, options.checkpointSchema, options.stream, options.plan);
   const begin = beginStatement(options);
   let heldAs: string | null = null;
@@ -67,9 +69,10 @@ function createApplySession(client: pg.Client, options: PostgresApplyOptions): A
 
   const write = async (
     mutations: ApplyWindow['mutations'],
-    putAside: RefusedChange[] | null,
+    refused: RefusedChange[] | null,
   ): Promise<AppliedFigures> => {
     let figures: AppliedFigures = NOTHING;
+    const putAside = refused && { refused, familyOf };
     for (const span of options.collapseMutations ? [mutations] : eachTimestamp(mutations)) {
       const written = await writeSpan({ client, tables, ...options, putAside }, span);
       figures = {
@@ -108,10 +111,9 @@ function createApplySession(client: pg.Client, options: PostgresApplyOptions): A
 
   const applyRows = async (token: string, window: ApplyWindow, before: number): Promise<AppliedFigures> => {
     const refused: RefusedChange[] = [];
-    const putAside = options.onBadRow === 'deadLetter' ? refused : null;
     let more = 0;
     const figures = await inFencedTransaction(token, window, `applying up to ${formatHlc(window.next)}`, async () => {
-      const written = await write(window.mutations, putAside);
+      const written = await write(window.mutations, options.onBadRow === 'deadLetter' ? refused : null);
       more = await box.settle(before, window.mutations, refused);
       return written;
     });
