@@ -93,6 +93,15 @@ export const DEAD_LETTER_MUTATIONS = [
       'where a foreign key acts, a family of tables is written whole or the stream halts; another family of the same transaction is not',
     ],
   ]),
+  ...changesOf('src/apply/loop.ts', 'test/apply/loop.test.ts', [
+    [
+      '28, 32',
+      'a letter is tried again at the stop',
+      "if (next.kind === 'stopped') return { ended: 'stopped', at: applied };",
+      "if (next.kind === 'stopped') { await session.replayDeadLetters(token, applied); return { ended: 'stopped', at: applied }; }",
+      'dead letters are tried again while the loop is idle, and none once it has come to its stop (protocol rules 28, 32)',
+    ],
+  ]),
   ...changesOf('src/targets/postgres/checkpoint-store.ts', 'test/targets/postgres/checkpoint-store.test.ts', [
     [
       '28, 34',

@@ -152,6 +152,10 @@ export const APPLY_RULES: readonly Rule[] = [
         'dead letters are counted and asked for by stream, and the end of a run keeps them (rules 28 and 34)',
       ),
       ...by(
+        'test/apply/loop.test.ts',
+        'dead letters are tried again while the loop is idle, and none once it has come to its stop (protocol rules 28, 32)',
+      ),
+      ...by(
         'test/integration/dead-letters.test.ts',
         'bad rows are put aside, counted and named, replaced or replayed on request, and the run finishes',
       ),
