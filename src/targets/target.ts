@@ -51,7 +51,7 @@ export interface ApplySessionOptions {
   readonly extraColumns: ExtraColumns;
   /** Switch foreign keys and triggers off as logical replication does, where the user may (protocol rule 25). */
   readonly enforcementOff: boolean;
-  /** What becomes of a change that the target will never take; absent: the stream halts. */
+  /** What becomes of a change that the target will never take, where no foreign key acts; absent: the stream halts. */
   readonly onBadRow?: OnBadRow;
   /** Longest wait for a lock, in milliseconds (protocol rule 24). */
   readonly lockTimeoutMs: number;
@@ -81,7 +81,7 @@ export interface ApplySession {
   /**
    * Tries those dead letters again for which somebody has asked, in one transaction under the token, with `applied` as the checkpoint. Looks
    * whether there are any once in a while, and only while letters wait. Null: there was nothing to try.
-   * @throws as `apply`, but no BadRowError
+   * @throws as `apply`
    */
   replayDeadLetters(token: string, applied: Hlc): Promise<AppliedFigures | null>;
   /** The checkpoint row, read under its lock (protocol rule 22: after a COMMIT of unknown outcome). Null when it is gone. */

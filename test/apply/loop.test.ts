@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import pg from 'pg';
+import { formatHlc } from '../../src/domain/hlc.js';
+import { createTableSql } from '../../src/targets/postgres/checkpoint-ddl.js';
 import { startByteProxy } from '../support/byte-proxy.js';
 import { startPostgres, type Postgres } from '../support/postgres.js';
 import { until } from '../support/until.js';
@@ -250,4 +252,26 @@ test('whoever reads the target while windows are applied sees the bank’s total
     balances.map((balance) => [String(balance)]),
   );
   await fixture.stageRows([remove(401, 0, '[0]')]);
+});
+
+test('dead letters are tried again while the loop is idle, and none once it has come to its stop (protocol rules 28, 32)', async (t) => {
+  const ddl = `${createTableSql('_failback', 'dead_letters').join('; ')}; CREATE TABLE t (id int PRIMARY KEY, v int2)`;
+  const fixture = await createLoopFixture(t, postgres, ddl, ['t']);
+  await fixture.stageRows([row(1, 1, 70_000), row(2, 2, 2)]);
+  await fixture.resolve(2);
+  const first = fixture.start({}, { onBadRow: 'deadLetter' });
+  await until('it is put aside and counted', () => fixture.progress().deadLetters === 1);
+  assert.equal((await first.stopAt(at(2))).ended, 'stopped');
+  await fixture.admin.query('ALTER TABLE t ALTER v TYPE int; UPDATE _failback.dead_letters SET replay = true');
+
+  const stopped = await fixture.start({ stopAt: () => at(2) }, { onBadRow: 'deadLetter' }).ended;
+  assert.equal(stopped.ended, 'stopped');
+  assert.deepEqual(await fixture.rows('SELECT id::text FROM t'), [['2']]);
+
+  const loop = fixture.start({}, { onBadRow: 'deadLetter' });
+  await until('it is taken', async () => (await fixture.rows('SELECT 1 FROM t')).length === 2);
+  await until('none is counted', () => fixture.progress().deadLetters === 0);
+  assert.equal(fixture.progress().upserts, 1);
+  assert.equal(await fixture.applied(), formatHlc(at(2)));
+  assert.equal((await loop.abort()).ended, 'aborted');
 });

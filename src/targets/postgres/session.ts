@@ -7,6 +7,7 @@ import { createCheckpointRow } from './checkpoint-row.js';
 import { closePostgres, connectPostgres } from './client.js';
 import { createDeadLetterBox } from './dead-letters.js';
 import { endsSession, toTargetError } from './errors.js';
+import { createFamilies } from './families.js';
 import { readAll, writeInParts } from './large-timestamp.js';
 import { createLoadTables } from './load-tables.js';
 import { writeSpan, type RefusedChange } from './span-writer.js';
@@ -43,6 +44,7 @@ export async function openPostgresApplySession(options: PostgresApplyOptions): P
 function createApplySession(client: pg.Client, options: PostgresApplyOptions): ApplySession {
   const row = createCheckpointRow(client, options.checkpointSchema, options.stream);
   const tables = createApplyTables(client, options.plan, options.extraColumns);
+  const familyOf = createFamilies(tables, options.plan.length);
   const box = createDeadLetterBox(client, options.checkpointSchema, options.stream, options.plan);
   const loads = createLoadTables(client, tables, options.copyFrom);
   const begin = beginStatement(options);
@@ -72,16 +74,16 @@ function createApplySession(client: pg.Client, options: PostgresApplyOptions): A
 
   const write = async (
     { mutations, parts }: Pick<ApplyWindow, 'mutations' | 'parts'>,
-    putAside: RefusedChange[] | null,
+    refused: RefusedChange[] | null,
   ): Promise<AppliedFigures> => {
     let figures: AppliedFigures = NOTHING;
     const spans = options.collapseMutations ? [mutations] : eachTimestamp(mutations);
-    // A temporary table is filled once in a transaction.
     const writing = {
       client,
       tables,
       ...options,
-      putAside,
+      putAside: refused && { refused, familyOf },
+      // A temporary table is filled once in a transaction.
       loads: parts === undefined && spans.length === 1 ? loads : null,
     };
     if (parts !== undefined) return (await writeInParts(writing, parts)) ?? writeSpan(writing, await readAll(parts));
@@ -137,11 +139,10 @@ function createApplySession(client: pg.Client, options: PostgresApplyOptions): A
 
   const applyRows = async (token: string, window: ApplyWindow, before: number): Promise<AppliedFigures> => {
     const refused: RefusedChange[] = [];
-    const putAside = options.onBadRow === 'deadLetter' ? refused : null;
     await translated('making temporary tables', () => loads.prepare(window.mutations));
     let more = 0;
     const figures = await inFencedTransaction(token, window, `applying up to ${formatHlc(window.next)}`, async () => {
-      const written = await write(window, putAside);
+      const written = await write(window, options.onBadRow === 'deadLetter' ? refused : null);
       more = await settle(before, window, refused);
       return written;
     });

@@ -9,6 +9,7 @@ import type { ApplyTables } from './apply-tables.js';
 import { planBatches } from './batch.js';
 import { classifyPostgresError, PostgresError } from './errors.js';
 import { type Tried, withoutImpossibleDeletes } from './impossible-keys.js';
+import type { FindFamily } from './families.js';
 import { findContested, liftAlone, liftWithReferencing, ROWS_TOGETHER } from './lift.js';
 import type { LoadTables } from './load-tables.js';
 import { findRefusedColumn } from './refused-column.js';
@@ -25,8 +26,14 @@ export interface SpanWriterOptions {
   readonly flushSize: number;
   /** Foreign keys and triggers are off in this transaction. */
   readonly enforcementOff: boolean;
-  /** Gets each change that is refused even so, and everything else is written; null: the first one is thrown. */
-  readonly putAside: RefusedChange[] | null;
+  /** How a change that is refused even so is put aside, and everything else is written; null: the first one is thrown. */
+  readonly putAside: PutAside | null;
+}
+
+export interface PutAside {
+  /** Gets each of them. */
+  readonly refused: RefusedChange[];
+  readonly familyOf: FindFamily;
 }
 
 /** A change that the target did not take. Only `change` holds row values. */
@@ -192,33 +199,57 @@ async function finishTimestamp(
   const whole = possible === changes ? refused : await writeSet(options, possible, Infinity);
   if (whole === 'written') return NONE;
   if (whole === 'no way') throw noWay(options, possible);
-  const rows = planBatches(possible, ROWS_TOGETHER).flatMap((batch) => batch.rows);
-  const take = async (part: readonly ApplyMutation[]): Promise<PostgresError | null> => {
-    const outcome = await writeSet(options, part, Infinity);
-    if (outcome === 'no way') throw noWay(options, part);
-    return outcome === 'written' ? null : outcome;
-  };
   const { putAside } = options;
   if (putAside === null) {
-    await searchTimestamp(options, { rows, whole, take, tried });
+    await searchTimestamp(options, possible, whole, tried);
     return NONE;
   }
   // No new session comes after a mend, as it does after a halt. Once that something was put aside, the tables are as they are now.
-  if (putAside.length === 0) options.tables.forget();
-  const aside = await takeWhatCan(rows, take, mayBeOrder);
-  for (const one of aside) putAside.push(await describeRefused(options, one, tried));
-  return new Set(aside.map(({ item }) => item));
+  if (putAside.refused.length === 0) options.tables.forget();
+  return finishWithout(options, possible, putAside, tried);
 }
 
 const NONE: ReadonlySet<ApplyMutation> = new Set();
 
-interface RefusedTimestamp {
-  /** Its changes, in the order in which they are written. */
-  readonly rows: readonly ApplyMutation[];
-  /** The refusal of them all together. */
-  readonly whole: PostgresError;
-  readonly take: (part: readonly ApplyMutation[]) => Promise<PostgresError | null>;
-  readonly tried: Tried;
+/**
+ * Puts aside what is refused, and writes the rest. Without a row that belongs to it, a transaction is none of the source's: where a foreign key
+ * acts, parts of it would change or delete rows that no change is for, and so would a later delete, by way of the old row that a refused change
+ * has left. Such a family of tables is written as a whole or not at all.
+ */
+async function finishWithout(
+  options: SpanWriterOptions,
+  changes: readonly ApplyMutation[],
+  { refused, familyOf }: PutAside,
+  tried: Tried,
+): Promise<ReadonlySet<ApplyMutation>> {
+  const acting: ApplyMutation[] = [];
+  const others: ApplyMutation[] = [];
+  for (const change of changes) {
+    const acts = !options.enforcementOff && (await familyOf(change.table)).acts;
+    (acts ? acting : others).push(change);
+  }
+  const outcome = await writeSet(options, acting, Infinity);
+  if (outcome === 'no way') throw noWay(options, acting);
+  if (outcome !== 'written') await searchTimestamp(options, acting, outcome, tried, NOT_PUT_ASIDE);
+  const aside = others.length === 0 ? [] : await takeWhatCan(inOrder(others), takerOf(options), mayBeOrder);
+  for (const one of aside) refused.push(await describeRefused(options, one, tried));
+  return new Set(aside.map(({ item }) => item));
+}
+
+const NOT_PUT_ASIDE =
+  '; it is not put aside, because a foreign key with an action (CASCADE, SET NULL, SET DEFAULT) is bound up with its table and enforcement is on';
+
+/** In the order in which they are written. */
+function inOrder(changes: readonly ApplyMutation[]): readonly ApplyMutation[] {
+  return planBatches(changes, ROWS_TOGETHER).flatMap((batch) => batch.rows);
+}
+
+function takerOf(options: SpanWriterOptions): (part: readonly ApplyMutation[]) => Promise<PostgresError | null> {
+  return async (part) => {
+    const outcome = await writeSet(options, part, Infinity);
+    if (outcome === 'no way') throw noWay(options, part);
+    return outcome === 'written' ? null : outcome;
+  };
 }
 
 /**
@@ -227,8 +258,13 @@ interface RefusedTimestamp {
  */
 async function searchTimestamp(
   options: SpanWriterOptions,
-  { rows, whole, take, tried }: RefusedTimestamp,
+  changes: readonly ApplyMutation[],
+  whole: PostgresError,
+  tried: Tried,
+  besides = '',
 ): Promise<void> {
+  const rows = inOrder(changes);
+  const take = takerOf(options);
   const isSame = ({ code, constraint }: PostgresError): boolean =>
     code === whole.code && constraint === whole.constraint;
   const found = (await findRefused(rows, take, isSame)) ?? (await findRefused(rows, take, () => true));
@@ -240,7 +276,7 @@ async function searchTimestamp(
     Buffer.from(item.key).toString('utf8').slice(0, SHOWN_KEY_LENGTH),
     column,
     code,
-    reason,
+    reason + besides,
     { cause: refusal },
   );
 }

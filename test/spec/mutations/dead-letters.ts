@@ -74,16 +74,32 @@ export const DEAD_LETTER_MUTATIONS = [
     [
       '28',
       'a refused row of a timestamp is dropped without a letter',
-      'const aside = await takeWhatCan(rows, take, mayBeOrder);',
-      'const aside = (await takeWhatCan(rows, take, mayBeOrder)).slice(0, 1);',
+      'await takeWhatCan(inOrder(others), takerOf(options), mayBeOrder);',
+      '(await takeWhatCan(inOrder(others), takerOf(options), mayBeOrder)).slice(0, 1);',
       'a timestamp of 500 rows that are all refused, and one of 10,000 with one bad row',
     ],
     [
       '28',
       'a mend of the target is not seen',
-      'if (putAside.length === 0) options.tables.forget();',
+      'if (putAside.refused.length === 0) options.tables.forget();',
       '',
       'what the target takes since it was mended is not put aside',
+    ],
+    [
+      '28',
+      'rows are put aside where a foreign key acts',
+      '!options.enforcementOff && (await familyOf(change.table)).acts;',
+      '!options.enforcementOff && !familyOf;',
+      'where a foreign key acts, a family of tables is written whole or the stream halts; another family of the same transaction is not',
+    ],
+  ]),
+  ...changesOf('src/apply/loop.ts', 'test/apply/loop.test.ts', [
+    [
+      '28, 32',
+      'a letter is tried again at the stop',
+      "if (next.kind === 'stopped') return { ended: 'stopped', at: applied };",
+      "if (next.kind === 'stopped') { await session.replayDeadLetters(token, applied); return { ended: 'stopped', at: applied }; }",
+      'dead letters are tried again while the loop is idle, and none once it has come to its stop (protocol rules 28, 32)',
     ],
   ]),
   ...changesOf('src/targets/postgres/checkpoint-store.ts', 'test/targets/postgres/checkpoint-store.test.ts', [
