@@ -160,7 +160,7 @@ export default tseslint.config(
   },
   adapter('cockroach', { driver: ['pg'] }),
   adapter('receiver', { friends: ['staging', 'metrics'] }),
-  adapter('staging', { driver: ['lmdb'] }),
+  adapter('staging', { driver: ['lmdb', 'pg'] }),
   adapter('targets', { driver: ['pg', 'mysql2', 'mysql2/promise', 'oracledb'] }),
   adapter('apply', { friends: ['staging', 'targets', 'metrics'] }),
   adapter('verify', { friends: ['targets', 'cockroach'] }),

@@ -3,7 +3,7 @@ import { StageBusyError, StaleIncarnationError, type AcceptResult, type Stage, t
 import { planAccept } from './accept.js';
 import { StageClosedError, StageWriteError } from './errors.js';
 import { stageFolder } from './folder.js';
-import { createGroupWriter, type Job } from './group-writer.js';
+import { createGroupWriter, type Job } from '../group-writer.js';
 import { openShapes } from './shapes.js';
 import { keyAfter, readSpan } from './span.js';
 import { openStore } from './store.js';
