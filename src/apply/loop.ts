@@ -1,7 +1,7 @@
 import type { Checkpoint } from '../domain/checkpoint.js';
 import { minHlc, previousHlc, type Hlc } from '../domain/hlc.js';
 import type { SourceChangedError } from '../domain/source-identity.js';
-import type { SpanLimits, Stage, StagedSpan } from '../staging/stage.js';
+import { StageUnavailableError, type SpanLimits, type Stage, type StagedSpan } from '../staging/stage.js';
 import {
   BadRowError,
   FenceLostError,
@@ -60,7 +60,7 @@ export type ApplyLoopEnd =
 /** What a person has to see to before the stream can go on. */
 export type HaltError = BadRowError | SchemaMismatchError | TargetRefusedError | SourceChangedError;
 
-/** Applies what the stage has resolved until something ends it. Transient errors of the target are retried without end. */
+/** Applies what the stage has resolved until something ends it. Transient errors of the target and of the stage are retried without end. */
 export async function runApplyLoop(options: ApplyLoopOptions): Promise<ApplyLoopEnd> {
   const { signal, stream } = options;
   let progress = NO_PROGRESS;
@@ -80,7 +80,7 @@ export async function runApplyLoop(options: ApplyLoopOptions): Promise<ApplyLoop
         const found = await session.readLocked();
         if (found === null || found.token !== options.token) return { ended: 'fenced', found };
         if (progress.applied !== null && found.applied < progress.applied) return { ended: 'set-back', found };
-        if (failures > 0) options.log(`stream ${stream}: the target is back after ${failures} failed attempts`);
+        if (failures > 0) options.log(`stream ${stream}: it goes on after ${failures} failed attempts`);
         failures = 0;
         report({ applied: found.applied, incident: null });
         return await applyWindows(options, session, found, () => progress, report);
@@ -202,6 +202,8 @@ function endOf(error: unknown, token: string, applied: Hlc | null): ApplyLoopEnd
  * A fence lost to our own token, with the row ahead of us: a statement of ours whose answer was lost has arrived late. The row is read again
  * like after any lost connection.
  */
-function isTransient(error: unknown): error is TargetUnavailableError | FenceLostError {
-  return error instanceof TargetUnavailableError || error instanceof FenceLostError;
+function isTransient(error: unknown): error is TargetUnavailableError | StageUnavailableError | FenceLostError {
+  return (
+    error instanceof TargetUnavailableError || error instanceof StageUnavailableError || error instanceof FenceLostError
+  );
 }

@@ -30,7 +30,7 @@ export interface DeliveredWord {
  */
 export interface TroubleWord {
   readonly token: string;
-  readonly type: 'Target.Unavailable' | 'Changefeed.LateRows';
+  readonly type: 'Target.Unavailable' | 'Stage.Unavailable' | 'Changefeed.LateRows';
   /** Null: it is over. */
   readonly cause: string | null;
 }

@@ -9,6 +9,7 @@ import { receiverAddress } from '../domain/receiver-address.js';
 import type { WorkerFigures } from '../metrics/exposition.js';
 import { startReceiver, type Receiver } from '../receiver/server.js';
 import { openLmdbStage } from '../staging/lmdb/open-stage.js';
+import { createSqlStaging } from '../staging/sql/staging.js';
 import { createPostgresDriver } from '../targets/postgres/driver.js';
 import { createComparison } from './compare.js';
 import { InvalidConfigError, type WorkerConfig } from './config.js';
@@ -67,6 +68,7 @@ export async function createDependencies(
         statementTimeoutMs: place.statementTimeoutMs,
       }),
     target: (place) => createPostgresDriver(connect(place.target), place.run),
+    staging: (staging, run) => createSqlStaging(connect(staging.connection), staging, run),
   };
   const attempts = new Map<string, AttemptProgress>();
   let orphaned = 0;
@@ -89,7 +91,10 @@ export async function createDependencies(
         host: config.host,
         receiver,
         advertisedUrl: config.receiver.advertisedUrl,
-        openStage: (stream) => openLmdbStage({ stageDir: config.stageDir, stream }),
+        openStage: (stream, staging) =>
+          staging === undefined
+            ? openLmdbStage({ stageDir: config.stageDir, stream })
+            : access.staging(staging, stream).open(stream),
         onFigures: (figures, stream) => {
           if (figures === null) attempts.delete(stream);
           else attempts.set(stream, figures);
