@@ -13,7 +13,7 @@ import type { ApplySession } from '../targets/target.js';
 import { restAfter, type TroubleOptions } from './backoff.js';
 import type { Bell } from './bell.js';
 import { closeAfterGrace } from './cut-off.js';
-import { addWindow, NO_PROGRESS, type ApplyProgress } from './progress.js';
+import { addWindow, NO_PROGRESS, type ApplyIncident, type ApplyProgress } from './progress.js';
 import type { SourceCheck } from './source-check.js';
 import { createReadAhead } from './read-ahead.js';
 import { planWindow, type StopAt } from './window.js';
@@ -65,9 +65,18 @@ export async function runApplyLoop(options: ApplyLoopOptions): Promise<ApplyLoop
   const { signal, stream } = options;
   let progress = NO_PROGRESS;
   let failures = 0;
+  /** Of the failures: whose they were. The target's are over once its row is read, the stage's once a window is. */
+  let waitsFor: ApplyIncident['side'] = 'target';
   const report = (change: Partial<ApplyProgress>): void => {
     progress = { ...progress, ...change };
     options.onProgress(progress);
+  };
+
+  const isBack = (side: ApplyIncident['side']): void => {
+    if (failures === 0 || waitsFor !== side) return;
+    options.log(`stream ${stream}: the ${side} is back after ${failures} failed attempts`);
+    failures = 0;
+    report({ incident: null });
   };
 
   while (!signal.aborted) {
@@ -80,10 +89,16 @@ export async function runApplyLoop(options: ApplyLoopOptions): Promise<ApplyLoop
         const found = await session.readLocked();
         if (found === null || found.token !== options.token) return { ended: 'fenced', found };
         if (progress.applied !== null && found.applied < progress.applied) return { ended: 'set-back', found };
-        if (failures > 0) options.log(`stream ${stream}: it goes on after ${failures} failed attempts`);
-        failures = 0;
-        report({ applied: found.applied, incident: null });
-        return await applyWindows(options, session, found, () => progress, report);
+        isBack('target');
+        report({ applied: found.applied });
+        return await applyWindows(
+          options,
+          session,
+          found,
+          () => progress,
+          report,
+          () => isBack('stage'),
+        );
       } finally {
         closeWhenCut();
       }
@@ -95,6 +110,7 @@ export async function runApplyLoop(options: ApplyLoopOptions): Promise<ApplyLoop
       await session?.close();
       session = null;
       failures++;
+      waitsFor = error instanceof StageUnavailableError ? 'stage' : 'target';
       await restAfter(error, failures, options, (incident) => report({ retries: progress.retries + 1, incident }));
     } finally {
       await session?.close();
@@ -109,6 +125,7 @@ async function applyWindows(
   row: Checkpoint,
   progress: () => ApplyProgress,
   report: (change: Partial<ApplyProgress>) => void,
+  stageIsBack: () => void,
 ): Promise<ApplyLoopEnd> {
   const { stage, token, incarnation, signal, limits, bell, source, idleAdvanceMs } = options;
   const ahead = createReadAhead(stage, limits);
@@ -123,6 +140,7 @@ async function applyWindows(
       const binding = stage.binding();
       const next = planWindow(binding, incarnation, applied, options.stopAt?.() ?? null);
       if (next.kind === 'incomplete') return { ended: 'incomplete', found: { ...row, applied } };
+      if (next.kind !== 'window') stageIsBack();
       if (next.kind === 'stopped') return { ended: 'stopped', at: applied };
       if (next.kind === 'idle') {
         // Another key halts once all that is resolved is applied: what it could damage does not get so far (see `beforeOtherKey`).
@@ -131,6 +149,7 @@ async function applyWindows(
         continue;
       }
       const whole = await ahead.take(applied, next.upTo);
+      stageIsBack();
       const span = await beforeOtherKey(options, applied, whole);
       if ('error' in span) return { ended: 'halted', error: span.error };
       const restMs = advancedAt + idleAdvanceMs - performance.now();

@@ -6,6 +6,7 @@ import pg from 'pg';
 import { freePort } from '../../demo/parts/free-port.js';
 import type { WorkerOptions } from '../../demo/parts/worker-process.js';
 import { parseHlc } from '../../src/domain/hlc.js';
+import { createSqlStaging } from '../../src/staging/sql/staging.js';
 import type { Run } from '../support/run.js';
 import { until } from '../support/until.js';
 import { openScene, PATIENCE, type Scene } from './scene.js';
@@ -109,4 +110,21 @@ test('the other host has another URL: a changefeed is made for it at what the st
   const ending = await run.ending();
   assert.deepEqual([ending.outcome, ending.remains], ['rolled back', []]);
   assert.ok(ending.done.includes(`staging schema ${STAGING.schema} is removed`), ending.done.join('; '));
+});
+
+test('another process opens the stage and goes: the attempt that had it ends by itself, and the next one goes on', async () => {
+  const run = await at.begin('opened', {}, { staging: STAGING });
+  await run.replicating();
+  await at.insert(run, 1, 2);
+  await at.arrived(run);
+  const was = await at.checkpoint(run);
+  const other = await createSqlStaging(at.stack.postgres.url('postgres'), STAGING, 'other').open(run.id);
+  assert.equal(other.id, was.stage);
+  await other.close();
+  await at.insert(run, 3);
+  await at.arrived(run);
+  const now = await at.checkpoint(run);
+  assert.deepEqual([now.stage, now.incarnation], [was.stage, was.incarnation]);
+  assert.notEqual(now.token, was.token, 'it is another attempt');
+  await at.finish(run);
 });
