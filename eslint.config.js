@@ -79,13 +79,13 @@ const noSqlClock = {
 
 const adapterRooms = 'workflows|activities|receiver|staging|apply|targets|cockroach|verify|metrics';
 /** An adapter room may import domain and itself, and the rooms named in `friends`. */
-function adapter(name, { driver = [], friends = [] } = {}) {
+function adapter(name, { driver = [], friends = [], folder = name } = {}) {
   const others = adapterRooms
     .split('|')
     .filter((other) => other !== name && !friends.includes(other))
     .join('|');
   return {
-    files: [`src/${name}/**/*.ts`],
+    files: [`src/${folder}/**/*.ts`],
     rules: forbid(
       temporal,
       drivers(...driver),
@@ -160,7 +160,9 @@ export default tseslint.config(
   },
   adapter('cockroach', { driver: ['pg'] }),
   adapter('receiver', { friends: ['staging', 'metrics'] }),
-  adapter('staging', { driver: ['lmdb'] }),
+  adapter('staging'),
+  adapter('staging', { folder: 'staging/lmdb', driver: ['lmdb'] }),
+  adapter('staging', { folder: 'staging/sql', driver: ['pg'] }),
   adapter('targets', { driver: ['pg', 'mysql2', 'mysql2/promise', 'oracledb'] }),
   adapter('apply', { friends: ['staging', 'targets', 'metrics'] }),
   adapter('verify', { friends: ['targets', 'cockroach'] }),

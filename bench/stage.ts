@@ -4,7 +4,10 @@ import path from 'node:path';
 import { open } from 'lmdb';
 import { HLC_ZERO, hlcOf, writeHlc, type Hlc } from '../src/domain/hlc.js';
 import type { IncomingMutation } from '../src/domain/mutation.js';
+import { startPostgres } from '../demo/parts/postgres.js';
 import { openLmdbStage } from '../src/staging/lmdb/open-stage.js';
+import { createSqlStaging } from '../src/staging/sql/staging.js';
+import type { Stage } from '../src/staging/stage.js';
 
 // 200,000 rows of 200 bytes in bodies of 500, 16 bodies at a time; then read and purged.
 const BODIES = 400;
@@ -15,9 +18,24 @@ const AFTER = Buffer.from(`{"id":1,"v":"${'x'.repeat(185)}"}`);
 const TOTAL = BODIES * ROWS;
 
 const stageDir = mkdtempSync(path.join(tmpdir(), 'failback-bench-'));
+const postgres = await startPostgres();
 try {
   const plain = await flushless();
-  const stage = openLmdbStage({ stageDir, stream: 'bench' });
+  console.log(`${TOTAL} rows of ${AFTER.length} bytes, ${ROWS} a body, ${CONCURRENT} bodies at a time`);
+  console.log(`LMDB puts, no flush: ${rate(TOTAL, plain)}  (baseline: no checks, noSync, batches of 8,000)`);
+  await measure('LMDB', openLmdbStage({ stageDir, stream: 'bench' }), plain);
+  const staging = { connection: 'bench', schema: 'postgres.bench', createSchema: true };
+  await measure(
+    'SQL, PostgreSQL',
+    await createSqlStaging(postgres.url('postgres'), staging, 'bench').open('bench'),
+    plain,
+  );
+} finally {
+  await postgres.stop();
+  rmSync(stageDir, { recursive: true, force: true });
+}
+
+async function measure(name: string, stage: Stage, plain: number): Promise<void> {
   await stage.bind(1, hlcOf(1n), 'plan');
   const bodies = Array.from({ length: BODIES }, (_, i) => body(i));
   const accepting = await timed(async () => {
@@ -37,17 +55,12 @@ try {
   });
   const { usedBytes } = stage.figures();
   const purging = await timed(() => stage.purge(hlcOf(10n ** 18n)));
-  console.log(
-    `${TOTAL} rows of ${AFTER.length} bytes, ${ROWS} a body, ${CONCURRENT} bodies at a time; ${(usedBytes / 1e6).toFixed(0)} MB of pages`,
-  );
-  console.log(`durable accept:      ${rate(TOTAL, accepting)}  ${(plain / accepting).toFixed(2)} x the baseline`);
-  console.log(`redelivered accept:  ${rate(100 * ROWS, again)}`);
-  console.log(`read:                ${rate(TOTAL, reading)}`);
-  console.log(`purge:               ${rate(TOTAL, purging)}`);
-  console.log(`LMDB puts, no flush: ${rate(TOTAL, plain)}  (baseline: no checks, noSync, batches of 8,000)`);
+  console.log(`stage: ${name}; ${(usedBytes / 1e6).toFixed(0)} MB used`);
+  console.log(`  durable accept:     ${rate(TOTAL, accepting)}  ${(plain / accepting).toFixed(2)} x the baseline`);
+  console.log(`  redelivered accept: ${rate(100 * ROWS, again)}`);
+  console.log(`  read:               ${rate(TOTAL, reading)}`);
+  console.log(`  purge:              ${rate(TOTAL, purging)}`);
   await stage.close();
-} finally {
-  rmSync(stageDir, { recursive: true, force: true });
 }
 
 function body(index: number): IncomingMutation[] {

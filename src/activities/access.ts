@@ -1,6 +1,8 @@
 import type { Cockroach } from '../cockroach/client.js';
 import type { Place } from '../domain/place.js';
 import type { CheckpointStore } from '../targets/target.js';
+import type { StagingInput } from '../domain/staging.js';
+import type { SqlStaging } from '../staging/sql/staging.js';
 import type { TargetDriver } from '../targets/driver.js';
 
 /** How activities reach the databases that their argument names. The worker resolves the names. */
@@ -9,6 +11,8 @@ export interface Access {
   openSource(place: Place): Promise<Cockroach>;
   /** @throws UnknownConnectionError */
   target(place: Place): TargetDriver;
+  /** @throws UnknownConnectionError */
+  staging(staging: StagingInput, run: string): SqlStaging;
 }
 
 /** Opens a session, works, and closes it whatever happens. */
@@ -23,7 +27,7 @@ export async function withSource<T>(access: Access, place: Place, work: (source:
 
 /** The same for the checkpoint schema on the target. */
 export async function withStore<T>(
-  access: Access,
+  access: Pick<Access, 'target'>,
   place: Place,
   work: (store: CheckpointStore) => Promise<T>,
 ): Promise<T> {

@@ -5,7 +5,7 @@ import { SupersededIncarnationError } from '../cockroach/ensure-changefeed.js';
 import { UnknownConnectionError } from '../domain/connection-errors.js';
 import { FAILURES, type FailureType } from '../domain/failures.js';
 import { SourceChangedError } from '../domain/source-identity.js';
-import { StageBusyError } from '../staging/stage.js';
+import { StageBusyError, StageUnavailableError } from '../staging/stage.js';
 import {
   BadRowError,
   FenceLostError,
@@ -44,6 +44,7 @@ export function translate(error: unknown): Translated {
   if (error instanceof CataloguedError) return say(error.type);
   if (error instanceof UnknownConnectionError) return say('Connection.Unknown');
   if (error instanceof StageBusyError) return say('Stage.Busy');
+  if (error instanceof StageUnavailableError) return say('Stage.Unavailable');
   if (error instanceof FenceLostError) return say(error.found === null ? 'Checkpoint.Missing' : 'Checkpoint.TakenOver');
   if (error instanceof BadRowError) return say('Target.BadRow');
   if (error instanceof SchemaMismatchError) return say('Target.SchemaMismatch', error.remedy);

@@ -83,6 +83,13 @@ export function createPreflightActivities(deps: PreflightDeps) {
               }),
             );
       findings.push(...(answer?.findings ?? []));
+      const { staging } = input;
+      if (staging !== undefined) {
+        const lacking = await attempt(findings, 'staging', staging.connection, () =>
+          deps.staging(staging, place.run).preflight(),
+        );
+        findings.push(...(lacking ?? []));
+      }
       return {
         findings,
         plan: planStream(tables, answer?.order ?? [], input.targetSchema),
@@ -101,7 +108,7 @@ export function createPreflightActivities(deps: PreflightDeps) {
 /** A side that cannot be asked is one finding, and the other side is looked at all the same. */
 async function attempt<T>(
   findings: Finding[],
-  side: 'source' | 'target',
+  side: 'source' | 'target' | 'staging',
   connection: string,
   work: () => Promise<T>,
 ): Promise<T | null> {
@@ -113,7 +120,7 @@ async function attempt<T>(
     findings.push(
       createFinding('blocking', `${side}.unreachable`, {
         object: `connection ${connection}`,
-        problem: `the ${side} cannot be asked`,
+        problem: `the ${side === 'staging' ? 'staging database' : side} cannot be asked`,
         found: message,
         remedy: action('Correct what the message names, or the connection of the worker, and start again.'),
       }),

@@ -11,6 +11,7 @@ import { captureCursor } from '../cockroach/clock.js';
 import { sayDeadLettersLeft } from '../domain/dead-letters.js';
 import { formatHlc, parseHlc } from '../domain/hlc.js';
 import type { Place } from '../domain/place.js';
+import type { StagingInput } from '../domain/staging.js';
 import { formatTableName, type TableName } from '../domain/table.js';
 import { withSource, withStore, type Access } from './access.js';
 import { CataloguedError, translated } from './failure-translation.js';
@@ -153,6 +154,17 @@ export function createPrepareActivities(access: Access) {
         for (const jobId of jobs) await releaseProtection(source, jobId);
         return jobs.length === 0 ? null : `the protection of history (job ${jobs.join(', ')}) is released`;
       });
+    },
+
+    /** Makes the tables of the stage in the database that the input names. */
+    async prepareStaging({ place, staging }: { place: Place; staging: StagingInput }): Promise<Record<string, never>> {
+      await access.staging(staging, place.run).ensure();
+      return {};
+    },
+
+    /** Removes what the run has there: the attempt has ended, and nobody stages any more. */
+    async removeStaging({ place, staging }: { place: Place; staging: StagingInput }): Promise<string | null> {
+      return access.staging(staging, place.run).remove(place.run);
     },
 
     /** Removes this run's rows; tables and schema only when nobody else has a row there (protocol rule 34). Says what was applied until then. */

@@ -14,11 +14,12 @@ import type {
 import { formatHlc, hlcToMillis, HLC_ZERO, type Hlc } from '../domain/hlc.js';
 import type { Place } from '../domain/place.js';
 import type { RunbookInput } from '../domain/runbook-input.js';
+import type { StagingInput } from '../domain/staging.js';
 import type { StreamPlan } from '../domain/table.js';
 import { createIntake, type Intake } from '../receiver/intake.js';
 import type { Receiver } from '../receiver/server.js';
 import type { StageBudget } from '../staging/room.js';
-import type { Stage } from '../staging/stage.js';
+import { StageBusyError, StageUnavailableError, type Stage } from '../staging/stage.js';
 import type { Access } from './access.js';
 import { isCurrentAttempt } from './current-attempt.js';
 import { CataloguedError, translate, translated } from './failure-translation.js';
@@ -27,6 +28,7 @@ import { createOwners } from './owners.js';
 import { createStageRoom } from './stage-room.js';
 import { watchSource } from './source-watch.js';
 import { watchStop } from './stop-watch.js';
+import { createTroubleTeller } from './trouble.js';
 import { createWords } from './words.js';
 
 export interface AttemptWish {
@@ -44,6 +46,8 @@ export interface AttemptWish {
   readonly renew: boolean;
   /** What the last heartbeat of the attempt before said of its stage; a stage that knows less is a copy of an old disk (protocol rule 15). */
   readonly mirrored: MirroredStage | null;
+  /** The database that holds the stage; absent: it is in a folder of this host. */
+  readonly staging?: StagingInput | undefined;
 }
 
 export interface AttemptHost {
@@ -54,8 +58,8 @@ export interface AttemptHost {
   readonly advertisedUrl: string;
   /** Of each stage. */
   readonly budget: StageBudget;
-  /** @throws StageBusyError */
-  openStage(stream: string, place: Place): Stage | Promise<Stage>;
+  /** @throws StageBusyError, StageUnavailableError, UnknownConnectionError */
+  openStage(stream: string, place: Place, staging: StagingInput | undefined): Stage | Promise<Stage>;
   /** Told the figures of every live attempt, for `/_/varz`. */
   readonly onFigures: (figures: AttemptProgress | null, stream: string) => void;
   /** Told of every attempt that ended by itself because nobody waits for it any more. */
@@ -65,8 +69,6 @@ export interface AttemptHost {
 const HEARTBEAT_EVERY_MS = 1_000;
 const ABORT_GRACE_MS = 5_000;
 const RETRY = { firstMs: 200, maxMs: 10_000 };
-/** Trouble that lasts for less is not worth an incident. */
-const TROUBLE_AFTER_ATTEMPTS = 4;
 
 /** The long-running activity of a stream: hosts its stage and its apply loop behind the worker's receiver. */
 export function createReceiveAndApply(access: Access, host: AttemptHost) {
@@ -85,7 +87,9 @@ export function createReceiveAndApply(access: Access, host: AttemptHost) {
       const ownership = await owners.take(stream);
       const gone = new AbortController();
       const over = new AbortController();
-      const signal = AbortSignal.any([context.cancellationSignal, ownership.signal, gone.signal]);
+      /** The stage has another owner: nothing can be taken any more, and an idle apply loop would not notice. */
+      const dispossessed = new AbortController();
+      const signal = AbortSignal.any([context.cancellationSignal, ownership.signal, gone.signal, dispossessed.signal]);
       /** What looks beside the attempt ends with it; its last words may still be on their way. */
       const beside = AbortSignal.any([signal, over.signal]);
       const log = (message: string): void => {
@@ -94,7 +98,7 @@ export function createReceiveAndApply(access: Access, host: AttemptHost) {
       let stage: Stage | null = null;
       let stopHeartbeat: () => void = () => undefined;
       try {
-        stage = await host.openStage(stream, wish.place);
+        stage = await whileBeating(context, wish.mirrored, async () => host.openStage(stream, wish.place, wish.staging));
         const held = stage;
         const words = createWords({
           client: context.client,
@@ -103,7 +107,7 @@ export function createReceiveAndApply(access: Access, host: AttemptHost) {
           onGone: () => gone.abort(new Error('the workflow of this stream is gone')),
           log,
         });
-        const attempt = openAttempt(wish, host, held, words.say);
+        const attempt = openAttempt(wish, host, held, words.say, (error) => dispossessed.abort(error));
         stopHeartbeat = attempt.startHeartbeat((figures) => {
           context.heartbeat(figures);
           host.onFigures(figures, stream);
@@ -151,7 +155,7 @@ export function createReceiveAndApply(access: Access, host: AttemptHost) {
             }),
           listen: attempt.listen,
           onTaken: attempt.onTaken,
-          onTakeoverTrouble: attempt.onTrouble,
+          onTrouble: attempt.onTrouble,
           onProgress: attempt.onProgress,
           stopAt: () => stop.at(),
           onHold: (hold) => stop.report(attempt.token, hold),
@@ -168,6 +172,7 @@ export function createReceiveAndApply(access: Access, host: AttemptHost) {
             return { ended: 'takenOver' };
           case 'aborted':
             if (ownership.signal.aborted) return { ended: 'takenOver' };
+            if (dispossessed.signal.aborted) throw dispossessed.signal.reason;
             if (context.cancellationDetails?.workerShutdown) return { ended: 'shutdown' };
             // Terminated, for example: nobody hears us any more, so nobody would stop us (protocol rule 39).
             if (gone.signal.aborted || context.cancellationDetails?.notFound) {
@@ -189,6 +194,16 @@ export function createReceiveAndApply(access: Access, host: AttemptHost) {
   });
 }
 
+/** A stage elsewhere may take longer to open than the time after which the worker is missed. What the attempt before has mirrored is kept meanwhile. */
+async function whileBeating<T>(context: Context, last: MirroredStage | null, work: () => Promise<T>): Promise<T> {
+  const timer = setInterval(() => context.heartbeat(last ?? undefined), HEARTBEAT_EVERY_MS);
+  try {
+    return await work();
+  } finally {
+    clearInterval(timer);
+  }
+}
+
 /** An end that waits for a person. */
 function halted(error: unknown): AttemptEnd {
   const { type, message, remedy } = translate(error);
@@ -201,6 +216,7 @@ function openAttempt(
   host: AttemptHost,
   stage: Stage,
   say: (signal: string, payload: unknown) => void,
+  onDispossessed: (error: StageBusyError) => void,
 ) {
   const { token } = wish;
   const bell = createBell();
@@ -208,7 +224,6 @@ function openAttempt(
   let committed: Hlc = HLC_ZERO;
   let progress: ApplyProgress = NO_PROGRESS;
   let intake: Intake | null = null;
-  let troubled = false;
 
   const figures = (): AttemptProgress => {
     const resolved = stage.binding()?.resolved ?? HLC_ZERO;
@@ -235,15 +250,30 @@ function openAttempt(
     };
   };
 
-  const onTrouble = (incident: ApplyIncident | null): void => {
-    const lasting = incident !== null && incident.attempts >= TROUBLE_AFTER_ATTEMPTS;
-    if (lasting === troubled) return;
-    troubled = lasting;
-    say('trouble', {
-      token,
-      type: 'Target.Unavailable',
-      cause: lasting ? incident.message : null,
-    } satisfies TroubleWord);
+  const trouble = createTroubleTeller((word) => say('trouble', { token, ...word } satisfies TroubleWord));
+  const onTrouble = (incident: ApplyIncident | null): void =>
+    trouble.tell(
+      'apply',
+      incident && {
+        type: incident.side === 'stage' ? 'Stage.Unavailable' : 'Target.Unavailable',
+        cause: incident.message,
+        failures: incident.attempts,
+      },
+    );
+
+  /** What the stage says to the intake goes to CockroachDB, which sends again; the attempt itself would hear nothing of it. */
+  let refusals = 0;
+  const heed = async (receiving: Promise<void>): Promise<void> => {
+    try {
+      await receiving;
+      if (refusals > 0) trouble.tell('intake', null);
+      refusals = 0;
+    } catch (error) {
+      if (error instanceof StageBusyError) onDispossessed(error);
+      if (error instanceof StageUnavailableError)
+        trouble.tell('intake', { type: 'Stage.Unavailable', cause: error.message, failures: (refusals += 1) });
+      throw error;
+    }
   };
 
   const lateRows = createLateRowsAlarm(
@@ -293,7 +323,7 @@ function openAttempt(
         stream: wish.stream,
         path: [wish.targetDatabase, wish.targetSchema],
         token,
-        receive: opened.receive,
+        receive: (incarnation, body) => heed(opened.receive(incarnation, body)),
       });
     },
     onTaken: (now: Taken): Promise<void> => {

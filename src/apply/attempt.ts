@@ -2,7 +2,7 @@ import { formatHlc, HLC_ZERO, parseHlc, type Hlc } from '../domain/hlc.js';
 import type { MirroredStage } from '../domain/attempt.js';
 import type { Checkpoint } from '../domain/checkpoint.js';
 import { planFingerprint, type StreamPlan } from '../domain/table.js';
-import type { Stage } from '../staging/stage.js';
+import { StageUnavailableError, type Stage } from '../staging/stage.js';
 import { TargetUnavailableError } from '../targets/failures.js';
 import type { ApplySession, StreamHold } from '../targets/target.js';
 import { restAfter } from './backoff.js';
@@ -48,8 +48,8 @@ export interface AttemptOptions extends Pick<
   /** Opens the intake for an incarnation; returns its closing. */
   readonly listen: (incarnation: number) => () => void;
   readonly onTaken: (taken: Taken) => Promise<void>;
-  /** Called after each failure of the target during a takeover; later ones come with `onProgress`. */
-  readonly onTakeoverTrouble: (trouble: ApplyIncident) => void;
+  /** Called after each failure of the target or the stage outside the apply loop, whose own come with `onProgress`; null: it is over. */
+  readonly onTrouble: (trouble: ApplyIncident | null) => void;
   /** Stop exactly there; null: go on. */
   readonly stopAt: () => StopAt;
   /** Called about once a second while the checkpoint rests at `stopAt`. */
@@ -94,7 +94,7 @@ interface Overtaken {
   readonly overtaken: Checkpoint | null;
 }
 
-/** Steps 1 to 3 of the takeover; the target's transient errors are waited out. Null: the attempt was aborted. */
+/** Steps 1 to 3 of the takeover; transient errors of target and stage are waited out. Null: the attempt was aborted. */
 async function takeOver(options: AttemptOptions, renew: boolean): Promise<Taken | Overtaken | null> {
   for (let failures = 1; !options.signal.aborted; failures += 1) {
     let session: ApplySession | null = null;
@@ -107,10 +107,10 @@ async function takeOver(options: AttemptOptions, renew: boolean): Promise<Taken 
         closeWhenCut();
       }
     } catch (error) {
-      if (!(error instanceof TargetUnavailableError)) throw error;
+      if (!(error instanceof TargetUnavailableError) && !(error instanceof StageUnavailableError)) throw error;
       await session?.close();
       session = null;
-      await restAfter(error, failures, options, options.onTakeoverTrouble);
+      await restAfter(error, failures, options, options.onTrouble);
     } finally {
       await session?.close();
     }
@@ -189,10 +189,20 @@ async function hold(options: AttemptOptions, at: Hlc): Promise<void> {
     const stop = stopAt();
     return stop !== null && stop !== 'unknown' && stop <= at;
   };
+  let failures = 0;
   while (!signal.aborted && resting()) {
     const seenUpTo = stage.binding()?.resolved ?? at;
-    const newerChanges = seenUpTo > at ? (await stage.read(at, seenUpTo, NEWER_COUNTED)).mutations.length : 0;
-    await onHold({ at, seenUpTo, newerChanges });
+    try {
+      const newerChanges = seenUpTo > at ? (await stage.read(at, seenUpTo, NEWER_COUNTED)).mutations.length : 0;
+      if (failures > 0) options.onTrouble(null);
+      failures = 0;
+      await onHold({ at, seenUpTo, newerChanges });
+    } catch (error) {
+      if (!(error instanceof StageUnavailableError)) throw error;
+      failures += 1;
+      await restAfter(error, failures, options, options.onTrouble);
+      continue;
+    }
     await bell.wait(HOLD_REPORT_MS, signal);
   }
 }

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { StageUnavailableError } from '../staging/stage.js';
 import type { TargetUnavailableError, FenceLostError } from '../targets/failures.js';
 import type { ApplyIncident } from './progress.js';
 
@@ -17,7 +18,7 @@ export function backoffMs({ firstMs, maxMs }: BackoffTuning, attempt: number, ra
   return Math.round(full * (1 - random / 2));
 }
 
-/** How trouble with the target is told, and waited out. */
+/** How trouble with the target or with the stage is told, and waited out. */
 export interface TroubleOptions {
   readonly stream: string;
   readonly retry: BackoffTuning;
@@ -28,13 +29,18 @@ export interface TroubleOptions {
 
 /** Tells of the `failures`-th failure in a row, and rests before the next try; an abort ends the rest. */
 export async function restAfter(
-  error: TargetUnavailableError | FenceLostError,
+  error: TargetUnavailableError | StageUnavailableError | FenceLostError,
   failures: number,
   { stream, retry, signal, log }: TroubleOptions,
   onTrouble: (trouble: ApplyIncident) => void,
 ): Promise<void> {
   const waitMs = backoffMs(retry, failures, Math.random());
   log(`stream ${stream}: ${error.message}; attempt ${failures + 1} in ${waitMs} ms`);
-  onTrouble({ code: 'code' in error ? error.code : 'fence', message: error.message, attempts: failures });
+  onTrouble({
+    side: error instanceof StageUnavailableError ? 'stage' : 'target',
+    code: 'code' in error ? error.code : 'fence',
+    message: error.message,
+    attempts: failures,
+  });
   await delay(waitMs, undefined, { signal }).catch(() => undefined);
 }

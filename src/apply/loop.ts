@@ -1,7 +1,7 @@
 import type { Checkpoint } from '../domain/checkpoint.js';
 import { earlierHlc, HLC_ZERO, minHlc, previousHlc, type Hlc } from '../domain/hlc.js';
 import type { SourceChangedError } from '../domain/source-identity.js';
-import type { SpanLimits, Stage, StagedSpan } from '../staging/stage.js';
+import { StageUnavailableError, type SpanLimits, type Stage, type StagedSpan } from '../staging/stage.js';
 import {
   BadRowError,
   FenceLostError,
@@ -13,7 +13,7 @@ import type { AppliedFigures, ApplySession, ApplyWindow } from '../targets/targe
 import { restAfter, type TroubleOptions } from './backoff.js';
 import type { Bell } from './bell.js';
 import { closeAfterGrace } from './cut-off.js';
-import { addRows, addWindow, NO_PROGRESS, type ApplyProgress } from './progress.js';
+import { addRows, addWindow, NO_PROGRESS, type ApplyIncident, type ApplyProgress } from './progress.js';
 import type { SourceCheck } from './source-check.js';
 import { createReadAhead, type ReadAhead } from './read-ahead.js';
 import { planWindow, type StopAt } from './window.js';
@@ -62,14 +62,23 @@ export type ApplyLoopEnd =
 /** What a person has to see to before the stream can go on. */
 export type HaltError = BadRowError | SchemaMismatchError | TargetRefusedError | SourceChangedError;
 
-/** Applies what the stage has resolved until something ends it. Transient errors of the target are retried without end. */
+/** Applies what the stage has resolved until something ends it. Transient errors of the target and of the stage are retried without end. */
 export async function runApplyLoop(options: ApplyLoopOptions): Promise<ApplyLoopEnd> {
   const { signal, stream } = options;
   let progress = NO_PROGRESS;
   let failures = 0;
+  /** Of the failures: whose they were. The target's are over once its row is read, the stage's once a window is. */
+  let waitsFor: ApplyIncident['side'] = 'target';
   const report = (change: Partial<ApplyProgress>): void => {
     progress = { ...progress, ...change };
     options.onProgress(progress);
+  };
+
+  const isBack = (side: ApplyIncident['side']): void => {
+    if (failures === 0 || waitsFor !== side) return;
+    options.log(`stream ${stream}: the ${side} is back after ${failures} failed attempts`);
+    failures = 0;
+    report({ incident: null });
   };
 
   while (!signal.aborted) {
@@ -82,10 +91,16 @@ export async function runApplyLoop(options: ApplyLoopOptions): Promise<ApplyLoop
         const found = await session.readLocked();
         if (found === null || found.token !== options.token) return { ended: 'fenced', found };
         if (progress.applied !== null && found.applied < progress.applied) return { ended: 'set-back', found };
-        if (failures > 0) options.log(`stream ${stream}: the target is back after ${failures} failed attempts`);
-        failures = 0;
-        report({ applied: found.applied, incident: null });
-        return await applyWindows(options, session, found, () => progress, report);
+        isBack('target');
+        report({ applied: found.applied });
+        return await applyWindows(
+          options,
+          session,
+          found,
+          () => progress,
+          report,
+          () => isBack('stage'),
+        );
       } finally {
         closeWhenCut();
       }
@@ -97,6 +112,7 @@ export async function runApplyLoop(options: ApplyLoopOptions): Promise<ApplyLoop
       await session?.close();
       session = null;
       failures++;
+      waitsFor = error instanceof StageUnavailableError ? 'stage' : 'target';
       await restAfter(error, failures, options, (incident) => report({ retries: progress.retries + 1, incident }));
     } finally {
       await session?.close();
@@ -111,6 +127,7 @@ async function applyWindows(
   row: Checkpoint,
   progress: () => ApplyProgress,
   report: (change: Partial<ApplyProgress>) => void,
+  stageIsBack: () => void,
 ): Promise<ApplyLoopEnd> {
   const { stage, token, incarnation, signal, limits, bell, source, idleAdvanceMs } = options;
   const ahead = createReadAhead(stage, limits);
@@ -128,6 +145,7 @@ async function applyWindows(
       const binding = stage.binding();
       const next = planWindow(binding, incarnation, applied, options.stopAt?.() ?? null);
       if (next.kind === 'incomplete') return { ended: 'incomplete', found: { ...row, applied } };
+      if (next.kind !== 'window') stageIsBack();
       if (next.kind === 'stopped') return { ended: 'stopped', at: applied };
       const replayed = await session.replayDeadLetters(token, applied);
       if (replayed !== null || session.deadLetters() !== progress().deadLetters)
@@ -139,6 +157,7 @@ async function applyWindows(
         continue;
       }
       const whole = await ahead.take(applied, next.upTo);
+      stageIsBack();
       const span = await beforeOtherKey(options, ahead, applied, whole);
       if ('error' in span) return { ended: 'halted', error: span.error };
       const restMs = advancedAt + idleAdvanceMs - performance.now();
@@ -251,6 +270,8 @@ function endOf(error: unknown, token: string, applied: Hlc | null): ApplyLoopEnd
  * A fence lost to our own token, with the row ahead of us: a statement of ours whose answer was lost has arrived late. The row is read again
  * like after any lost connection.
  */
-function isTransient(error: unknown): error is TargetUnavailableError | FenceLostError {
-  return error instanceof TargetUnavailableError || error instanceof FenceLostError;
+function isTransient(error: unknown): error is TargetUnavailableError | StageUnavailableError | FenceLostError {
+  return (
+    error instanceof TargetUnavailableError || error instanceof StageUnavailableError || error instanceof FenceLostError
+  );
 }

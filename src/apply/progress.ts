@@ -3,7 +3,9 @@ import type { AppliedFigures } from '../targets/target.js';
 
 /** Why the loop does not get on just now. Ends with the next success. */
 export interface ApplyIncident {
-  /** The target's code, e.g. an SQLSTATE. */
+  /** Which of the two the loop waits for. */
+  readonly side: 'target' | 'stage';
+  /** Its code, e.g. an SQLSTATE. */
   readonly code: string;
   readonly message: string;
   /** Failures in a row. */

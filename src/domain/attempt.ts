@@ -30,7 +30,7 @@ export interface DeliveredWord {
  */
 export interface TroubleWord {
   readonly token: string;
-  readonly type: 'Target.Unavailable' | 'Changefeed.LateRows' | 'Stage.OverBudget';
+  readonly type: 'Target.Unavailable' | 'Stage.Unavailable' | 'Changefeed.LateRows' | 'Stage.OverBudget';
   /** Null: it is over. */
   readonly cause: string | null;
 }

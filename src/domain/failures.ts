@@ -161,8 +161,15 @@ export const FAILURES = {
     retryable: false,
   },
   'Stage.Busy': {
-    meaning: 'Another process has the stage folder open.',
-    remedy: 'Give each worker a stage folder of its own (FAILBACK_STAGE_DIR).',
+    meaning: 'Another process has the stage folder open, or has opened the stage in its database.',
+    remedy:
+      'Give each worker a stage folder of its own (FAILBACK_STAGE_DIR). A stage in a database goes to the newer attempt, by itself.',
+    retryable: true,
+  },
+  'Stage.Unavailable': {
+    meaning: 'The database that holds the stage cannot be reached, or cannot do it now.',
+    remedy:
+      'Check the server, the network and what the message names; it is tried again. CockroachDB keeps what is not staged, and nothing is lost meanwhile.',
     retryable: true,
   },
   'Stage.OnlyCopy': {

@@ -7,7 +7,7 @@ export type Severity = (typeof SEVERITIES)[number];
 
 /** What mends a finding: one statement to run as it stands, or an action in words. */
 export type Remedy =
-  | { readonly kind: 'statement'; readonly sql: string; readonly on: 'source' | 'target' }
+  | { readonly kind: 'statement'; readonly sql: string; readonly on: 'source' | 'target' | 'staging' }
   | { readonly kind: 'action'; readonly text: string };
 
 /** One result of preflight. Plain data without secrets or row values: it goes into histories. */

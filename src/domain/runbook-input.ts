@@ -42,6 +42,23 @@ const tableName = z
   )
   .transform((text) => formatTableName(parseTableName(text) ?? { schema: '', table: text }));
 
+const staging = z.strictObject(
+  {
+    /** The database that holds the stage, by the worker's name for it: CockroachDB or PostgreSQL. */
+    connection: connectionName,
+    /** `database.schema`, as --stagingSchema. */
+    schema: z
+      .string('expected "database.schema"')
+      .refine(
+        (text) => parseTableName(text) !== null,
+        'expected "database.schema", spelled as the database stores it; a part with a dot, a blank or a quote in double quotes',
+      ),
+    /** Make the schema when it is not there, as --stagingCreateSchema; one that is then empty is dropped at the end. */
+    createSchema: z.boolean('expected true or false').default(false),
+  },
+  'expected an object',
+);
+
 /** The cluster settings that the runbook may change; each is put back at the end. */
 export const CLUSTER_SETTINGS = [
   'kv.rangefeed.enabled',
@@ -169,6 +186,8 @@ export const runbookInputSchema = z.strictObject(
     targetSchema: identifier('the name of a schema').optional(),
     /** Where the checkpoint lives on the target. */
     checkpointSchema: identifier('the name of a schema').default('_failback'),
+    /** A database for the stage, so that it outlives its host. Absent: the stage is in the folder of the worker that receives. */
+    staging: staging.optional(),
     /** Cluster settings to set while the stream runs. */
     clusterSettings: z
       .partialRecord(

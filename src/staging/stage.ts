@@ -133,12 +133,26 @@ export class NoRoomError extends Error {
   }
 }
 
-/** Another process has this stage folder open (protocol rule 38). */
+/** Another process has this stage (protocol rule 38). */
 export class StageBusyError extends Error {
-  constructor(readonly folder: string) {
-    super(
-      `stage folder ${folder} is in use by another process: stop it, or give this worker a stage folder of its own`,
-    );
+  constructor(
+    readonly place: string,
+    message = `stage folder ${place} is in use by another process: stop it, or give this worker a stage folder of its own`,
+  ) {
+    super(message);
     this.name = 'StageBusyError';
+  }
+}
+
+/** The stage is elsewhere and cannot be reached, or cannot do it now; the same again later may succeed. Nothing is acknowledged meanwhile. */
+export class StageUnavailableError extends Error {
+  constructor(
+    /** An SQLSTATE, or a word where no server has answered. */
+    readonly code: string,
+    message: string,
+    options: { cause: unknown },
+  ) {
+    super(message, options);
+    this.name = 'StageUnavailableError';
   }
 }

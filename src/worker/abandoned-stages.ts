@@ -46,7 +46,7 @@ export interface AbandonedStages {
  */
 export function createAbandonedStages(options: {
   readonly stageDir: string;
-  readonly access: Access;
+  readonly access: Pick<Access, 'target'>;
   readonly open: (stream: string) => Stage;
   readonly log: (message: string) => void;
 }): AbandonedStages {

@@ -10,6 +10,7 @@ import type { WorkerFigures } from '../metrics/exposition.js';
 import { startReceiver, type Receiver } from '../receiver/server.js';
 import { openLmdbStage } from '../staging/lmdb/open-stage.js';
 import { budgetOf } from '../staging/room.js';
+import { createSqlStaging } from '../staging/sql/staging.js';
 import { createPostgresDriver } from '../targets/postgres/driver.js';
 import type { Stage } from '../staging/stage.js';
 import { createAbandonedStages, rememberPlace, type AbandonedStages } from './abandoned-stages.js';
@@ -73,6 +74,7 @@ export async function createDependencies(
         statementTimeoutMs: place.statementTimeoutMs,
       }),
     target: (place) => createPostgresDriver(connect(place.target), place.run),
+    staging: (staging, run) => createSqlStaging(connect(staging.connection), staging, run),
   };
   const openStage = (stream: string): Stage => openLmdbStage({ stageDir: config.stageDir, stream });
   const abandoned = createAbandonedStages({ stageDir: config.stageDir, access, open: openStage, log });
@@ -99,7 +101,8 @@ export async function createDependencies(
         receiver,
         advertisedUrl: config.receiver.advertisedUrl,
         budget: budgetOf(config.stageBudget),
-        openStage: (stream, place) => {
+        openStage: (stream, place, staging) => {
+          if (staging !== undefined) return access.staging(staging, stream).open(stream);
           const stage = openStage(stream);
           rememberPlace(config.stageDir, stream, stage, place);
           return stage;

@@ -54,6 +54,7 @@ const ENDED_BY_DELIVERY: readonly FailureType[] = [
   'Source.Refused',
   'Stage.Busy',
   'Stage.Full',
+  'Stage.Unavailable',
   'Target.Refused',
 ];
 
@@ -164,7 +165,7 @@ async function attempt(state: StreamState): Promise<boolean> {
     .run(() =>
       hostActivities(host, {
         heartbeatTimeoutMs: args.input.limits.heartbeatTimeout,
-        hostGraceMs: args.input.limits.hostGrace,
+        hostGraceMs: hostGraceMs(args),
       }).receiveAndApply({
         place: placeOf(args),
         stream: args.run,
@@ -177,6 +178,7 @@ async function attempt(state: StreamState): Promise<boolean> {
         apply: args.input.apply,
         renew,
         mirrored: state.mirrored,
+        staging: args.input.staging,
       }),
     )
     .then(
@@ -210,6 +212,11 @@ async function chooseHost(state: StreamState): Promise<string> {
   const own = state.status.host;
   if (own !== null && !state.hostLost) return own;
   return (await quickActivities('which host answers').whichHost({})).host;
+}
+
+/** A stage in a database is not lost with its host: whoever is not there within a heartbeat is not waited for. */
+function hostGraceMs({ input: { limits, staging } }: StreamArgs): number {
+  return staging === undefined ? limits.hostGrace : Math.min(limits.hostGrace, limits.heartbeatTimeout);
 }
 
 /** Turns the end of an attempt into an incident, or into a wait for a person. */

@@ -102,7 +102,7 @@ function startAttempt(fixture: ApplyFixture, stage: Stage, over: Partial<Attempt
       takeovers.push(taken);
       return Promise.resolve();
     },
-    onTakeoverTrouble: () => undefined,
+    onTrouble: () => undefined,
     onProgress: (progress) => (applied = progress.applied),
     stopAt: () => null,
     onHold: () => Promise.resolve(),

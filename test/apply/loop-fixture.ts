@@ -106,7 +106,7 @@ export async function createLoopFixture(
   };
 }
 
-function incoming(change: ApplyMutation): IncomingMutation {
+export function incoming(change: ApplyMutation): IncomingMutation {
   const encoded = new Uint8Array(HLC_BYTES);
   writeHlc(encoded, 0, change.at);
   return { at: encoded, table: change.table, key: change.key, after: change.after, columns: change.columns };

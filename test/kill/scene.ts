@@ -12,8 +12,8 @@ import { until } from '../support/until.js';
 export interface Scene extends RunStack {
   /** Before the source, before the target, and before the receiver. */
   readonly proxies: Readonly<Record<'source' | 'target' | 'receiver', ByteProxy>>;
-  /** A run of a table of its own, still in drain; with these limits beside the scene's. */
-  begin(id: string, limits?: Readonly<Record<string, string>>): Promise<Run>;
+  /** A run of a table of its own, still in drain; with these limits beside the scene's, and further input. */
+  begin(id: string, limits?: Readonly<Record<string, string>>, more?: Input): Promise<Run>;
   /** The same, replicating, with two rows on both sides. */
   beginWithRows(id: string): Promise<Run>;
   /** The same; then its worker is killed and its stage lost, while its job lives. With the row as it was left. */
@@ -77,9 +77,9 @@ export async function openScene(options: RunStackOptions = {}): Promise<Scene> {
 
   const scene: Omit<Scene, keyof RunStack> = {
     proxies: { source: proxyOf('source'), target: proxyOf('target'), receiver: proxyOf('receiver') },
-    async begin(id, limits = {}) {
+    async begin(id, limits = {}, more = {}) {
       await at.createTable(tableOf(id));
-      const input: Input = { limits: { ...LIMITS, ...limits } };
+      const input: Input = { ...more, limits: { ...LIMITS, ...limits } };
       const run = await at.start(id, tableOf(id), input);
       await run.awaitPhase('drain');
       return run;

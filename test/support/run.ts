@@ -6,7 +6,7 @@ import proto, { type temporal } from '@temporalio/proto';
 import pg from 'pg';
 import { freePort } from '../../demo/parts/free-port.js';
 import { startStack, type Stack, type StackOptions } from '../../demo/parts/stack.js';
-import type { WorkerProcess } from '../../demo/parts/worker-process.js';
+import type { WorkerOptions, WorkerProcess } from '../../demo/parts/worker-process.js';
 import type { Phase } from '../../src/domain/phases.js';
 import type { Ending, RunbookStatus } from '../../src/domain/status.js';
 import { startGate, type Gate } from './gate.js';
@@ -56,8 +56,8 @@ export interface RunStack {
   readonly worker: WorkerProcess;
   /** SIGKILL; nothing is started in its place. */
   killWorker(): Promise<void>;
-  /** Starts one more, of the same host and stage folder. */
-  startWorker(): Promise<void>;
+  /** Starts one more, of the same host and stage folder unless told otherwise. */
+  startWorker(over?: Partial<WorkerOptions>): Promise<void>;
   readonly metricsPort: number;
   /** Connected straight, beside the gates. */
   readonly source: pg.Client;
@@ -146,8 +146,8 @@ export async function startRunStack(options: RunStackOptions = {}): Promise<RunS
         return worker;
       },
       killWorker: () => worker.kill('SIGKILL'),
-      async startWorker() {
-        worker = await stack.startWorker(workerOptions);
+      async startWorker(over = {}) {
+        worker = await stack.startWorker({ ...workerOptions, ...over });
       },
       metricsPort,
       source,

@@ -29,7 +29,6 @@ async function createScene(t: TestContext) {
     open,
     log: () => undefined,
     access: {
-      openSource: () => Promise.reject(new Error('the source is not asked')),
       target: ({ target, run }) => {
         if (url === null) throw new UnknownConnectionError(target, []);
         return createPostgresDriver(url, run);

@@ -10,7 +10,7 @@ import {
 import { planAccept } from './accept.js';
 import { StageClosedError, StageWriteError } from './errors.js';
 import { stageFolder } from './folder.js';
-import { createGroupWriter, type Job } from './group-writer.js';
+import { createGroupWriter, type Job } from '../group-writer.js';
 import { openShapes } from './shapes.js';
 import { keyAfter, readSpan } from './span.js';
 import { openStore, usedBytes, type StageStore } from './store.js';

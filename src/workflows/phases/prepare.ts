@@ -34,6 +34,16 @@ export async function prepare(runbook: Runbook, facts: Facts): Promise<void> {
     }),
   );
 
+  const { staging } = input;
+  if (staging !== undefined) {
+    undo.before(
+      'removing the stage from its database',
+      `delete what stream ${run} has in the failback_ tables of staging schema ${staging.schema}`,
+      () => undoActivities('remove our rows from the staging schema').removeStaging({ place, staging }),
+    );
+    await step(runbook, () => boundedActivities('make the tables of the stage').prepareStaging({ place, staging }));
+  }
+
   let applied: readonly AppliedSetting[] | null = null;
   undo.before(
     'restoring cluster settings',

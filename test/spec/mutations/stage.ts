@@ -1,6 +1,7 @@
 import { changesOf } from '../mutation.js';
 
-const STAGE_TEST = 'test/staging/lmdb-stage.test.ts';
+const STAGE_TEST = 'test/staging/stage.test.ts';
+const LMDB_TEST = 'test/staging/lmdb-store.test.ts';
 const DURABLE_TEST = 'test/receiver/durability.test.ts';
 
 export const STAGE_MUTATIONS = [
@@ -61,12 +62,23 @@ export const STAGE_MUTATIONS = [
       'transaction.binding = { ...transaction.binding, incarnation, resolved: transaction.binding.floor };',
       'renew goes on as another incarnation with everything held',
     ],
+  ]),
+  ...changesOf('src/staging/lmdb/open-stage.ts', LMDB_TEST, [
     [
       '13',
       'a read transaction stays open',
       'store.root.resetReadTxn();',
       'entries.useReadTransaction();',
       'no read transaction stays open (protocol rule 13)',
+    ],
+  ]),
+  ...changesOf('src/staging/lmdb/accept.ts', LMDB_TEST, [
+    [
+      '13',
+      'long keys of one hash overwrite each other',
+      'if (isHashed(key)) requireSameKey(transaction, folder, key, row);',
+      '',
+      'two keys of one hash are never taken for one',
     ],
   ]),
   ...changesOf('src/staging/lmdb/open-stage.ts', 'test/spec/gaps.test.ts', [
@@ -96,13 +108,6 @@ export const STAGE_MUTATIONS = [
       'only the committed checkpoint drops',
     ],
     ['10', 'a late row is not counted', 'late++;', ';', 'only the committed checkpoint drops'],
-    [
-      '13',
-      'long keys of one hash overwrite each other',
-      'if (isHashed(key)) requireSameKey(transaction, folder, key, row);',
-      '',
-      'two keys of one hash are never taken for one',
-    ],
     [
       'inv 4',
       'a redelivered row counts as new',
@@ -140,7 +145,7 @@ export const STAGE_MUTATIONS = [
       'a stage gets another id each time it is opened',
       'const id = known ?? randomUUID();',
       'const id = randomUUID();',
-      'the id stays with the folder (protocol rule 15)',
+      'the id stays with the stage, and each stream has its own (protocol rule 15)',
     ],
   ]),
   ...changesOf('src/staging/lmdb/store.ts', DURABLE_TEST, [

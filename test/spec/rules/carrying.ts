@@ -3,7 +3,7 @@ import { at, by, type Rule } from '../rule.js';
 const STAGE = 'src/staging/lmdb/open-stage.ts';
 const ATTEMPT_TEST = 'test/apply/attempt.test.ts';
 const FENCE_TEST = 'test/targets/postgres/fence.test.ts';
-const STAGE_TEST = 'test/staging/lmdb-stage.test.ts';
+const STAGE_TEST = 'test/staging/stage.test.ts';
 
 export const CARRYING_RULES: readonly Rule[] = [
   {

@@ -4,7 +4,8 @@ const JOBS_TEST = 'test/cockroach-client/jobs.test.ts';
 const SETTINGS_TEST = 'test/cockroach-client/settings.test.ts';
 const CHANGED_TEST = 'test/integration/source-changed.test.ts';
 const LOOP_SOURCE_TEST = 'test/apply/loop-source.test.ts';
-const STAGE_TEST = 'test/staging/lmdb-stage.test.ts';
+const STAGE_TEST = 'test/staging/stage.test.ts';
+const LMDB_TEST = 'test/staging/lmdb-store.test.ts';
 const STAGE = 'src/staging/lmdb/open-stage.ts';
 const ENSURE = 'src/cockroach/ensure-changefeed.ts';
 
@@ -254,7 +255,7 @@ export const CHANGEFEED_RULES: readonly Rule[] = [
       at(STAGE, 'const pages = stats.treeBranchPageCount'),
     ],
     tests: by(
-      STAGE_TEST,
+      LMDB_TEST,
       'no read transaction stays open (protocol rule 13)',
       'two keys of one hash are never taken for one',
       'figures count used pages, which purging gives back',
@@ -281,7 +282,7 @@ export const CHANGEFEED_RULES: readonly Rule[] = [
         'test/apply/attempt.test.ts',
         'a stage is bound anew, empty, at C as the next incarnation when it is a copy of an old disk, which knows less than it has mirrored (protocol rule 15)',
       ),
-      ...by(STAGE_TEST, 'the id stays with the folder (protocol rule 15)'),
+      ...by(STAGE_TEST, 'the id stays with the stage, and each stream has its own (protocol rule 15)'),
     ],
   },
 ];

@@ -7,7 +7,7 @@ export interface Job {
   readonly settle: (error: unknown) => void;
 }
 
-/** LMDB keeps a transaction's dirty pages in memory; more rows gain nothing. */
+/** A store keeps a transaction's rows in memory until it commits; more of them gain nothing. */
 const GROUP_ROWS = 20_000;
 
 /**

@@ -1,17 +1,11 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
-import { afterEach, beforeEach, suite, test } from 'node:test';
-import { open } from 'lmdb';
+import { after, afterEach, beforeEach, suite, test } from 'node:test';
 import { HLC_ZERO } from '../../src/domain/hlc.js';
-import { StageClosedError, StageCorruptError } from '../../src/staging/lmdb/errors.js';
-import { stageFolder } from '../../src/staging/lmdb/folder.js';
-import { openLmdbStage } from '../../src/staging/lmdb/open-stage.js';
-import { StageBusyError, StaleIncarnationError, type Stage } from '../../src/staging/stage.js';
+import { StaleIncarnationError, type Stage } from '../../src/staging/stage.js';
 import { at, deletion, EVERYTHING, shown, upsert } from './mutations.js';
+import { STAGE_KINDS, stopServers, type StageScene } from './stage-kinds.js';
 
-let stageDir: string;
+let scene: StageScene;
 let stage: Stage;
 
 async function all(upTo = at(1000)): Promise<string[]> {
@@ -20,20 +14,28 @@ async function all(upTo = at(1000)): Promise<string[]> {
 
 async function reopen(): Promise<void> {
   await stage.close();
-  stage = openLmdbStage({ stageDir, stream: 's' });
+  stage = await scene.open('s');
 }
 
-beforeEach(() => {
-  stageDir = mkdtempSync(path.join(tmpdir(), 'failback-stage-'));
-  stage = openLmdbStage({ stageDir, stream: 's' });
-});
+after(stopServers);
 
-afterEach(async () => {
-  await stage.close();
-  rmSync(stageDir, { recursive: true, force: true });
-});
+/** The same for every stage that there is. */
+function eachStage(title: string, cases: () => void): void {
+  for (const kind of STAGE_KINDS)
+    suite(`${title}: ${kind.name}`, () => {
+      beforeEach(async () => {
+        scene = await kind.make();
+        stage = await scene.open('s');
+      });
+      afterEach(async () => {
+        await stage.close();
+        await scene.end();
+      });
+      cases();
+    });
+}
 
-suite('incarnation (protocol rule A)', () => {
+eachStage('incarnation (protocol rule A)', () => {
   test('an unbound stage takes nothing', async () => {
     assert.equal(stage.binding(), null);
     await assert.rejects(stage.accept(1, [upsert(at(10), '[1]')], HLC_ZERO), new StaleIncarnationError(1, null));
@@ -94,7 +96,7 @@ suite('incarnation (protocol rule A)', () => {
   });
 });
 
-suite('completeness (protocol rule B)', () => {
+eachStage('completeness (protocol rule B)', () => {
   test('bind empties and sets floor and resolved to the cursor', async () => {
     await stage.bind(1, at(5), 'plan');
     await stage.accept(1, [upsert(at(10), '[1]')], HLC_ZERO);
@@ -143,7 +145,7 @@ suite('completeness (protocol rule B)', () => {
   });
 });
 
-suite('what a row is counted as (protocol rule 10)', () => {
+eachStage('what a row is counted as (protocol rule 10)', () => {
   test('only the committed checkpoint drops', async () => {
     await stage.bind(1, at(5), 'plan');
     await stage.resolve(1, at(30));
@@ -187,7 +189,7 @@ suite('what a row is counted as (protocol rule 10)', () => {
   });
 });
 
-suite('reading', () => {
+eachStage('reading', () => {
   test('in time order, strictly after, up to and with the end', async () => {
     await stage.bind(1, at(1), 'plan');
     const rows = [
@@ -277,32 +279,9 @@ suite('reading', () => {
     assert.equal(one?.columns, three?.columns);
     assert.deepEqual(four?.columns, ['b']);
   });
-
-  test('no read transaction stays open (protocol rule 13)', async () => {
-    await stage.bind(1, at(1), 'plan');
-    const body = () =>
-      Array.from({ length: 2000 }, (_, i) => upsert(at(10), `[${i}]`, `{"v":"${'x'.repeat(500)}"}`, ['v']));
-    await stage.accept(1, body(), HLC_ZERO);
-    const sizes: number[] = [];
-    for (let round = 0; round < 12; round++) {
-      const held = await stage.read(HLC_ZERO, at(10), EVERYTHING);
-      await stage.bind(round + 2, at(1), 'plan');
-      await stage.accept(round + 2, body(), HLC_ZERO);
-      assert.equal(held.mutations.length, 2000);
-      sizes.push(lastPage(stage));
-    }
-    // A reader left open would keep every round's pages from being used again.
-    assert.ok((sizes.at(-1) ?? 0) <= (sizes[3] ?? 0) * 1.2, `pages grew: ${sizes.join(' ')}`);
-  });
 });
 
-/** The file's size in pages, asked of the environment that this process shares with the stage. */
-function lastPage(_: Stage): number {
-  const root = open({ path: stageFolder(stageDir, 's'), noSubdir: false, maxDbs: 3, overlappingSync: false });
-  return (root.getStats() as { lastPageNumber: number }).lastPageNumber;
-}
-
-suite('keys too long for the store (protocol rule 13)', () => {
+eachStage('keys too long for the store (protocol rule 13)', () => {
   const long = (tail: string) => `["${'k'.repeat(5000)}${tail}"]`;
 
   test('are kept whole, told apart and recognised', async () => {
@@ -324,36 +303,14 @@ suite('keys too long for the store (protocol rule 13)', () => {
     );
     assert.equal(read.find((row) => row.at === at(11))?.after, null);
   });
-
-  test('two keys of one hash are never taken for one', async () => {
-    await stage.bind(1, at(1), 'plan');
-    await stage.accept(1, [upsert(at(10), long('a'))], HLC_ZERO);
-    await stage.close();
-    const root = open({ path: stageFolder(stageDir, 's'), noSubdir: false, maxDbs: 3, overlappingSync: false });
-    const entries = root.openDB<Buffer, Buffer>({ name: 'entries', keyEncoding: 'binary', encoding: 'binary' });
-    for (const { key, value } of entries.getRange({ start: Buffer.alloc(1) })) {
-      const other = Buffer.from(value);
-      other[other.indexOf('kka"')] = 0x6c;
-      await entries.put(key, other);
-    }
-    await root.close();
-    stage = openLmdbStage({ stageDir, stream: 's' });
-    await assert.rejects(stage.accept(1, [upsert(at(10), long('a'))], HLC_ZERO), StageCorruptError);
-  });
 });
 
-suite('one owner (protocol rule 38)', () => {
-  test('the same folder twice in one process is refused', async () => {
-    assert.throws(() => openLmdbStage({ stageDir, stream: 's' }), StageBusyError);
-    await stage.close();
-    stage = openLmdbStage({ stageDir, stream: 's' });
-  });
-
-  test('the id stays with the folder (protocol rule 15)', async () => {
+eachStage('one owner', () => {
+  test('the id stays with the stage, and each stream has its own (protocol rule 15)', async () => {
     const { id } = stage;
     await reopen();
     assert.equal(stage.id, id);
-    const other = openLmdbStage({ stageDir, stream: 'other' });
+    const other = await scene.open('other');
     assert.notEqual(other.id, id);
     await other.close();
   });
@@ -363,33 +320,8 @@ suite('one owner (protocol rule 38)', () => {
     const accepted = stage.accept(1, [upsert(at(10), '[1]')], HLC_ZERO);
     await stage.close();
     assert.equal((await accepted).staged, 1);
-    await assert.rejects(stage.accept(1, [], HLC_ZERO), StageClosedError);
-    stage = openLmdbStage({ stageDir, stream: 's' });
+    await assert.rejects(stage.accept(1, [], HLC_ZERO), { name: 'StageClosedError' });
+    stage = await scene.open('s');
     assert.equal(stage.figures().entries, 1);
   });
-});
-
-test('stream ids make folders of their own, whatever they hold', () => {
-  const ids = ['a', 'A.b', '../a', 'a/b', 'a%2fb', '..', '.', 'é', 'x'.repeat(500), 'x'.repeat(501)];
-  const folders = ids.map((id) => stageFolder('/stages', id));
-  assert.equal(new Set(folders).size, ids.length);
-  for (const folder of folders) {
-    assert.equal(path.dirname(folder), '/stages');
-    assert.equal(path.extname(folder), '');
-  }
-});
-
-test('figures count used pages, which purging gives back', async () => {
-  await stage.bind(1, at(1), 'plan');
-  await stage.accept(
-    1,
-    Array.from({ length: 3000 }, (_, i) => upsert(at(10), `[${i}]`)),
-    HLC_ZERO,
-  );
-  const full = stage.figures();
-  assert.equal(full.entries, 3000);
-  await stage.purge(at(10));
-  const empty = stage.figures();
-  assert.equal(empty.entries, 0);
-  assert.ok(full.usedBytes > 100_000 && empty.usedBytes < 10_000, `${full.usedBytes} then ${empty.usedBytes}`);
 });

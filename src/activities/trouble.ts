@@ -1,0 +1,37 @@
+import type { TroubleWord } from '../domain/attempt.js';
+
+type Type = 'Target.Unavailable' | 'Stage.Unavailable';
+
+/** Who has trouble: the apply loop with either side, the intake with the stage. */
+export type Troubled = 'apply' | 'intake';
+
+/** Failures in a row from which on trouble lasts; for less it is not worth an incident. */
+const LASTS_FROM = 4;
+
+/** Says what an attempt is in trouble with once it lasts, and says again when it is over. */
+export interface TroubleTeller {
+  /** @param trouble null: it is over, or never was */
+  tell(who: Troubled, trouble: { readonly type: Type; readonly cause: string; readonly failures: number } | null): void;
+}
+
+export function createTroubleTeller(say: (word: Pick<TroubleWord, 'type' | 'cause'>) => void): TroubleTeller {
+  const lasting = new Map<Troubled, { readonly type: Type; readonly cause: string }>();
+  const said = new Set<Type>();
+  return {
+    tell(who, trouble) {
+      if (trouble !== null && trouble.failures >= LASTS_FROM) lasting.set(who, trouble);
+      else if (trouble === null || lasting.get(who)?.type !== trouble.type) lasting.delete(who);
+      const now = new Map([...lasting.values()].map(({ type, cause }) => [type, cause]));
+      for (const [type, cause] of now) {
+        if (said.has(type)) continue;
+        said.add(type);
+        say({ type, cause });
+      }
+      for (const type of [...said]) {
+        if (now.has(type)) continue;
+        said.delete(type);
+        say({ type, cause: null });
+      }
+    },
+  };
+}
