@@ -22,7 +22,9 @@ import type { Access } from './access.js';
 import { isCurrentAttempt } from './current-attempt.js';
 import { CataloguedError, translate, translated } from './failure-translation.js';
 import { createLateRowsAlarm } from './late-rows.js';
+import { createFeedWish } from './feed-wish.js';
 import { createOwners } from './owners.js';
+import { createPullIntake, type PullWish } from './pull-intake.js';
 import { watchSource } from './source-watch.js';
 import { watchStop } from './stop-watch.js';
 import { createWords } from './words.js';
@@ -39,17 +41,23 @@ export interface AttemptWish {
   readonly targetSchema: string;
   readonly enforcementOff: boolean;
   readonly apply: RunbookInput['apply'];
+  /** Not null: the attempt reads its changefeed itself, over the connection to the source. */
+  readonly pull?: PullWish | null;
   readonly renew: boolean;
   /** What the last heartbeat of the attempt before said of its stage; a stage that knows less is a copy of an old disk (protocol rule 15). */
   readonly mirrored: MirroredStage | null;
 }
 
+export interface AttemptReceiver extends Pick<Receiver, 'register'> {
+  /** `https://host:port`, as CockroachDB reaches it. */
+  readonly advertisedUrl: string;
+}
+
 export interface AttemptHost {
   /** Name of this host's task queue. */
   readonly host: string;
-  readonly receiver: Receiver;
-  /** `https://host:port`, as CockroachDB reaches it. */
-  readonly advertisedUrl: string;
+  /** Null: this worker has none, and can only pull. */
+  readonly receiver: AttemptReceiver | null;
   /** @throws StageBusyError */
   openStage(stream: string): Stage | Promise<Stage>;
   /** Told the figures of every live attempt, for `/_/varz`. */
@@ -97,6 +105,7 @@ export function createReceiveAndApply(access: Access, host: AttemptHost) {
           onGone: () => gone.abort(new Error('the workflow of this stream is gone')),
           log,
         });
+        if (!wish.pull) requireReceiver(host);
         const attempt = openAttempt(wish, host, held, words.say);
         stopHeartbeat = attempt.startHeartbeat((figures) => {
           context.heartbeat(figures);
@@ -113,13 +122,30 @@ export function createReceiveAndApply(access: Access, host: AttemptHost) {
         });
         const changed = await source.begin();
         if (changed !== null) return halted(changed);
-        const stop = watchStop(access, wish.place, stream, attempt.bell, beside, log);
+        const wanted = createFeedWish();
+        const stop = watchStop(access, wish.place, stream, attempt.bell, wanted, beside, log);
+        const pull = wish.pull
+          ? createPullIntake({
+              access,
+              place: wish.place,
+              stream,
+              tables: wish.plan.map((table) => table.source),
+              wish: wish.pull,
+              retry: RETRY,
+              wanted,
+              checkSource: source.look,
+              onTrouble: attempt.onSourceTrouble,
+              onRefused: () => attempt.bell.ring(),
+              log,
+            })
+          : null;
         const outcome = await runAttempt({
           stage: held,
           stream,
           token: attempt.token,
           plan: wish.plan,
           renew: wish.renew,
+          renewEach: pull !== null,
           mirrored: wish.mirrored,
           signal,
           bell: attempt.bell,
@@ -128,7 +154,7 @@ export function createReceiveAndApply(access: Access, host: AttemptHost) {
           abortGraceMs: ABORT_GRACE_MS,
           retry: RETRY,
           log,
-          source,
+          source: { ...source, changed: () => source.changed() ?? pull?.refused() ?? null },
           openSession: () =>
             access.target(wish.place).openApplySession({
               plan: wish.plan,
@@ -141,7 +167,13 @@ export function createReceiveAndApply(access: Access, host: AttemptHost) {
               lockTimeoutMs: wish.apply.lockTimeout,
               idleInTransactionTimeoutMs: wish.apply.idleInTransactionTimeout,
             }),
-          listen: attempt.listen,
+          listen: (incarnation, again) => {
+            const { receive } = attempt.takeIn(incarnation);
+            if (pull !== null)
+              return pull.open({ incarnation, cursor: held.binding()?.resolved ?? HLC_ZERO, receive, again });
+            const path = [wish.targetDatabase, wish.targetSchema];
+            return requireReceiver(host).register({ stream, path, token: attempt.token, receive });
+          },
           onTaken: attempt.onTaken,
           onTakeoverTrouble: attempt.onTrouble,
           onProgress: attempt.onProgress,
@@ -181,6 +213,15 @@ export function createReceiveAndApply(access: Access, host: AttemptHost) {
   });
 }
 
+/** @throws CataloguedError: the stream takes another host, or the worker is given one */
+function requireReceiver({ host, receiver }: AttemptHost): AttemptReceiver {
+  if (receiver !== null) return receiver;
+  throw new CataloguedError(
+    'Receiver.Unreachable',
+    `worker ${host} has no receiver (FAILBACK_RECEIVER_URL is not set), and the intake of this run is a webhook`,
+  );
+}
+
 /** An end that waits for a person. */
 function halted(error: unknown): AttemptEnd {
   const { type, message, remedy } = translate(error);
@@ -200,7 +241,7 @@ function openAttempt(
   let committed: Hlc = HLC_ZERO;
   let progress: ApplyProgress = NO_PROGRESS;
   let intake: Intake | null = null;
-  let troubled = false;
+  let troubled: ReadonlySet<TroubleWord['type']> = new Set();
 
   const figures = (): AttemptProgress => {
     const resolved = stage.binding()?.resolved ?? HLC_ZERO;
@@ -225,16 +266,15 @@ function openAttempt(
     };
   };
 
-  const onTrouble = (incident: ApplyIncident | null): void => {
-    const lasting = incident !== null && incident.attempts >= TROUBLE_AFTER_ATTEMPTS;
-    if (lasting === troubled) return;
-    troubled = lasting;
-    say('trouble', {
-      token,
-      type: 'Target.Unavailable',
-      cause: lasting ? incident.message : null,
-    } satisfies TroubleWord);
-  };
+  const tellTrouble =
+    (type: 'Target.Unavailable' | 'Source.Unavailable') =>
+    (incident: Pick<ApplyIncident, 'attempts' | 'message'> | null): void => {
+      const lasting = incident !== null && incident.attempts >= TROUBLE_AFTER_ATTEMPTS;
+      if (lasting === troubled.has(type)) return;
+      troubled = new Set([...troubled, type].filter((one) => lasting || one !== type));
+      say('trouble', { token, type, cause: lasting ? incident.message : null } satisfies TroubleWord);
+    };
+  const onTrouble = tellTrouble('Target.Unavailable');
 
   const lateRows = createLateRowsAlarm(
     (cause) => say('trouble', { token, type: 'Changefeed.LateRows', cause } satisfies TroubleWord),
@@ -245,6 +285,7 @@ function openAttempt(
     token,
     bell,
     onTrouble,
+    onSourceTrouble: tellTrouble('Source.Unavailable'),
     startHeartbeat: (beat: (figures: AttemptProgress) => void): (() => void) => {
       beat(figures());
       const timer = setInterval(() => {
@@ -253,7 +294,8 @@ function openAttempt(
       }, HEARTBEAT_EVERY_MS);
       return () => clearInterval(timer);
     },
-    listen: (incarnation: number): (() => void) => {
+    /** What is received for an incarnation, whichever way it comes. */
+    takeIn: (incarnation: number): Intake => {
       let delivered = false;
       const opened = createIntake({
         stream: wish.stream,
@@ -270,12 +312,7 @@ function openAttempt(
         },
       });
       intake = opened;
-      return host.receiver.register({
-        stream: wish.stream,
-        path: [wish.targetDatabase, wish.targetSchema],
-        token,
-        receive: opened.receive,
-      });
+      return opened;
     },
     onTaken: (now: Taken): Promise<void> => {
       taken = now;
@@ -286,7 +323,7 @@ function openAttempt(
         incarnation: now.incarnation,
         cursor: formatHlc(now.cursor),
         applied: formatHlc(now.applied),
-        receiverUrl: host.advertisedUrl,
+        receiverUrl: wish.pull ? '' : (host.receiver?.advertisedUrl ?? ''),
         stageKept: now.stageKept,
       } satisfies ListeningWord);
       return Promise.resolve();

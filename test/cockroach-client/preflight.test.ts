@@ -30,12 +30,13 @@ before(async () => {
 });
 after(() => live.stop());
 
+const RECEIVER = { host: '127.0.0.1', port: 30004, path: ['shop', 'public'] };
 const request = (more: Partial<CockroachPreflight> = {}): CockroachPreflight => ({
   tables: public_('parents', 'children'),
   options: OPTIONS,
   settings: {},
   stream: 'orders',
-  receiver: { host: '127.0.0.1', port: 30004, path: ['shop', 'public'] },
+  receiver: RECEIVER,
   outageMs: HOUR,
   now: () => Date.now(),
   ...more,
@@ -224,7 +225,7 @@ test('a cursor whose history is gone blocks; one that is there does not', async 
 });
 
 test('another changefeed into this receiver blocks, with the statement that ends it', async () => {
-  const sink = buildSinkUrl({ ...request().receiver, stream: 'other', incarnation: 1, tls: {} });
+  const sink = buildSinkUrl({ ...RECEIVER, stream: 'other', incarnation: 1, tls: {} });
   const [row] = await live.sql(`CREATE CHANGEFEED FOR TABLE parents INTO '${sink}' WITH updated`);
   const { findings } = await preflightCockroach(live.cockroach, request());
   assert.deepEqual(
