@@ -143,7 +143,10 @@ export function createPullIntake(options: PullOptions): PullIntake {
         await read(opening, () => (sent = true), AbortSignal.any([signal, unwanted.signal]));
       } catch (error) {
         if (signal.aborted) return;
-        if (unwanted.signal.aborted) continue;
+        if (unwanted.signal.aborted) {
+          log(`stream ${stream}: the feed of incarnation ${opening.incarnation} is ended: no changefeed is wanted now`);
+          continue;
+        }
         if ((await judge(error)) === 'rest') return;
         failures++;
         const waitMs = backoffMs(retry, failures, Math.random());
