@@ -82,8 +82,8 @@ export async function runAttempt(options: AttemptOptions): Promise<AttemptOutcom
     if ('overtaken' in taken) return { ended: 'fenced', found: taken.overtaken };
     renew = options.renewEach ?? false;
     const intakeEnded = new AbortController();
-    const close = options.listen(taken.incarnation, () => intakeEnded.abort());
     const signal = AbortSignal.any([options.signal, intakeEnded.signal]);
+    const close = options.listen(taken.incarnation, () => intakeEnded.abort());
     try {
       await options.onTaken(taken);
       const outcome = await applyAndHold({ ...options, signal }, taken.incarnation);

@@ -186,7 +186,10 @@ test('10,000 rows come to the byte, in batches, with nothing late', async (t) =>
     // As CockroachDB without a sink writes it: blanks between the parts, and nothing escaped that need not be.
     assert.equal(text(row?.after ?? null), `{"id": ${id}, "v": "ünïcode 漢字 🚀 <&> \\\\u0041 \\"${i}"}`);
   }
-  assert.equal(pulled.taken.reduce((sum, { late }) => sum + late, 0), 0);
+  assert.equal(
+    pulled.taken.reduce((sum, { late }) => sum + late, 0),
+    0,
+  );
   assert.ok(pulled.taken.every(({ rows }) => rows <= 5_000));
   assert.deepEqual(pulled.incarnations, [1]);
 });
@@ -202,16 +205,13 @@ test('updates, deletes and rows that come again are what they are', async (t) =>
   await sql.query(`INSERT INTO again VALUES (3, 'd')`);
   await until('rows came again', () => pulled.taken.some(({ redelivered }) => redelivered > 0), LONG);
   await pulled.settled();
-  assert.deepEqual(
-    (await pulled.staged()).map(({ key, after }) => `${text(key)} ${text(after)}`).sort(),
-    [
-      '[1] {"id": 1, "v": "a"}',
-      '[1] {"id": 1, "v": "c"}',
-      '[2] null',
-      '[2] {"id": 2, "v": "b"}',
-      '[3] {"id": 3, "v": "d"}',
-    ],
-  );
+  assert.deepEqual((await pulled.staged()).map(({ key, after }) => `${text(key)} ${text(after)}`).sort(), [
+    '[1] {"id": 1, "v": "a"}',
+    '[1] {"id": 1, "v": "c"}',
+    '[2] null',
+    '[2] {"id": 2, "v": "b"}',
+    '[3] {"id": 3, "v": "d"}',
+  ]);
 });
 
 test('a connection that is cut in the middle of the rows: the next feed is the next incarnation, and nothing lacks (protocol rule 30)', async (t) => {
@@ -226,7 +226,10 @@ test('a connection that is cut in the middle of the rows: the next feed is the n
   assert.deepEqual(pulled.incarnations, [1, 2]);
   assert.equal(pulled.stage.binding()?.incarnation, 2);
   assert.equal(new Set((await pulled.staged()).map(({ key }) => text(key))).size, 5_000);
-  assert.equal(pulled.taken.reduce((sum, { late }) => sum + late, 0), 0);
+  assert.equal(
+    pulled.taken.reduce((sum, { late }) => sum + late, 0),
+    0,
+  );
 });
 
 test('a connection that says nothing any more is given up, and only then (protocol rule 30)', async (t) => {
@@ -242,7 +245,10 @@ test('a connection that says nothing any more is given up, and only then (protoc
   await sql.query(`INSERT INTO mute VALUES (2, 'b')`);
   await pulled.settled();
   assert.ok(proxy.hits() > 0);
-  assert.ok(pulled.log.some((line) => /has sent nothing for 2 s/.test(line)), pulled.log.join('\n'));
+  assert.ok(
+    pulled.log.some((line) => /has sent nothing for 2 s/.test(line)),
+    pulled.log.join('\n'),
+  );
   assert.deepEqual(pulled.incarnations, [1, 2]);
   assert.equal((await pulled.staged()).length, 2);
 });
@@ -260,7 +266,11 @@ test('a source that cannot be reached is tried again without a new incarnation, 
   );
   await pulled.settled();
   assert.equal(pulled.troubles.at(-1), null);
-  assert.deepEqual(pulled.incarnations, [1, 2], 'one for the feed that was cut; where none was opened, none is used up');
+  assert.deepEqual(
+    pulled.incarnations,
+    [1, 2],
+    'one for the feed that was cut; where none was opened, none is used up',
+  );
 });
 
 test('a stage that takes its time makes the source wait: what waits is bounded, and nothing is lost', async (t) => {
@@ -321,11 +331,15 @@ test('no feed is opened for a stream that begins while it is paused; its first o
   assert.deepEqual(pulled.incarnations, [1]);
 });
 
-const LASTING: readonly (readonly [what: string, type: string, words: RegExp, make: (name: string) => Promise<unknown>])[] =
-  [
-    ['TRUNCATE', 'Changefeed.TableTruncated', /was truncated/, (name) => sql.query(`TRUNCATE ${name}`)],
-    ['DROP TABLE', 'Changefeed.TableDropped', /was dropped/, (name) => sql.query(`DROP TABLE ${name}`)],
-  ];
+const LASTING: readonly (readonly [
+  what: string,
+  type: string,
+  words: RegExp,
+  make: (name: string) => Promise<unknown>,
+])[] = [
+  ['TRUNCATE', 'Changefeed.TableTruncated', /was truncated/, (name) => sql.query(`TRUNCATE ${name}`)],
+  ['DROP TABLE', 'Changefeed.TableDropped', /was dropped/, (name) => sql.query(`DROP TABLE ${name}`)],
+];
 for (const [what, type, words, make] of LASTING)
   test(`after ${what} no further feed is opened: everything before it is resolved, and a person decides`, async (t) => {
     const name = what.toLowerCase().replace(' ', '_');
@@ -375,7 +389,10 @@ test('55C01: the tables are looked at, and the next feed goes on from the bounda
   await pulled.settled();
   assert.equal(looks, 2, pulled.log.join('\n'));
   assert.deepEqual(pulled.incarnations, [1, 2, 3]);
-  assert.deepEqual((await pulled.staged()).map(({ key }) => text(key)), ['[1]', '[2]']);
+  assert.deepEqual(
+    (await pulled.staged()).map(({ key }) => text(key)),
+    ['[1]', '[2]'],
+  );
 });
 
 test('55C01 with another key: no further feed is opened (protocol rule 30)', async (t) => {
@@ -395,7 +412,11 @@ test('55C01 with another key: no further feed is opened (protocol rule 30)', asy
   await until('the tables are looked at', () => looks === 1, LONG);
   assert.ok(resolved !== undefined);
   assert.deepEqual(pulled.incarnations, [1]);
-  assert.equal(pulled.log.some((line) => /another feed in/.test(line)), false, pulled.log.join('\n'));
+  assert.equal(
+    pulled.log.some((line) => /another feed in/.test(line)),
+    false,
+    pulled.log.join('\n'),
+  );
 });
 
 test('bytes that are not understood are refused with their place, and never their values', async (t) => {

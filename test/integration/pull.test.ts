@@ -21,8 +21,7 @@ const rows = async (table: string, n: number): Promise<void> => {
   await until(`${n} rows of ${table}`, async () => (await at.rowsOnTarget(table)) === n, LONG);
 };
 /** Changefeeds only: what protects history is a job, too. */
-const feedJobs = async (): Promise<string[]> =>
-  (await liveJobs(at.source)).filter((job) => job.includes('CHANGEFEED'));
+const feedJobs = async (): Promise<string[]> => (await liveJobs(at.source)).filter((job) => job.includes('CHANGEFEED'));
 
 test('a webhook is refused for want of a licence and of a receiver, and pull is offered', async () => {
   await at.createTable('refused');
@@ -53,8 +52,7 @@ test('a whole run without a sink: paused, resumed, cut off, over a schema change
   await until('it is ended', () => at.workerLog().includes('is ended: no changefeed is wanted now'), LONG);
   const before = await incarnation(run);
   await at.source.query(`INSERT INTO pulled VALUES (100, 'while paused', 2)`);
-  const lagMs = async (): Promise<number> =>
-    (await run.handle.executeUpdate<{ lagMs: number }, []>("inspect")).lagMs;
+  const lagMs = async (): Promise<number> => (await run.handle.executeUpdate<{ lagMs: number }, []>('inspect')).lagMs;
   await until('the target falls behind', async () => (await lagMs()) > 4_000, LONG);
   assert.equal(await at.rowsOnTarget('pulled'), 19);
   await run.signal('resume');
@@ -75,9 +73,7 @@ test('a whole run without a sink: paused, resumed, cut off, over a schema change
   await until(
     'the new column is filled in every row',
     async () => {
-      const { rows: found } = await at.target.query(
-        `SELECT 1 FROM pulled WHERE note IS NOT NULL HAVING count(*) = 22`,
-      );
+      const { rows: found } = await at.target.query(`SELECT 1 FROM pulled WHERE note IS NOT NULL HAVING count(*) = 22`);
       return found.length === 1;
     },
     LONG,
