@@ -31,7 +31,7 @@ export interface PullOptions {
   readonly retry: BackoffTuning;
   /** Whether a feed is wanted: a pause ends it, and a resume opens another. */
   readonly wanted: FeedWish;
-  /** Looks whether the source is still what the stream began with; null: it is, or it cannot be asked. */
+  /** Looks whether the source is still what the stream began with; null: it is, or it cannot be asked. What is found halts the attempt. */
   readonly checkSource: () => Promise<SourceChangedError | null>;
   /** Told of each end in a row that needs nobody; null: a resolved timestamp has come. */
   readonly onTrouble: (trouble: { readonly message: string; readonly attempts: number } | null) => void;
@@ -132,6 +132,8 @@ export function createPullIntake(options: PullOptions): PullIntake {
     for (;;) {
       await wanted.until(true, signal);
       if (sent) return opening.again();
+      // An attempt begins also while the source cannot be asked; no feed is opened on another one (protocol rule 9).
+      if ((await options.checkSource()) !== null) return;
       const unwanted = new AbortController();
       const over = new AbortController();
       const until = AbortSignal.any([signal, over.signal]);

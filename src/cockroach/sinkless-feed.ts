@@ -52,9 +52,11 @@ export async function followFeed(client: pg.Client, sql: string, reader: FeedRea
     wake();
   };
   const onAbort = (): void => end(signal.reason);
+  const isSilent = (): boolean => !resting && performance.now() - heardAt > silenceMs;
   const watch = setInterval(
     () => {
-      if (!resting && performance.now() - heardAt > silenceMs) end(new SilentFeedError(silenceMs));
+      // What has come while this process was busy is read first.
+      if (isSilent()) setImmediate(() => (isSilent() ? end(new SilentFeedError(silenceMs)) : undefined));
     },
     Math.max(50, silenceMs / 10),
   );

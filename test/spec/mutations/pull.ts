@@ -10,6 +10,13 @@ export const PULL_MUTATIONS = [
   ...changesOf('src/activities/pull-intake.ts', PULL_TEST, [
     ['30', 'a second feed is opened for one incarnation', 'if (sent) return opening.again();', '', CUT],
     [
+      '9',
+      'a feed is opened without a look at the source',
+      'if ((await options.checkSource()) !== null) return;',
+      '',
+      'no feed is opened on a source that is another one (protocol rule 9)',
+    ],
+    [
       '30',
       'after 55C01 the next feed is opened without a look at the tables',
       "return (await options.checkSource()) === null ? 'again' : 'rest';",
