@@ -10,7 +10,7 @@ import { createFeedWish, type FeedWish } from '../../src/activities/feed-wish.js
 import { createPullIntake, type PullIntake } from '../../src/activities/pull-intake.js';
 import { captureCursor } from '../../src/cockroach/clock.js';
 import { connectCockroach } from '../../src/cockroach/client.js';
-import { formatHlc, HLC_ZERO, type Hlc } from '../../src/domain/hlc.js';
+import { formatHlc, hlcToMillis, HLC_ZERO, type Hlc } from '../../src/domain/hlc.js';
 import { SourceChangedError } from '../../src/domain/source-identity.js';
 import { createIntake, type TakenBody } from '../../src/receiver/intake.js';
 import { openLmdbStage } from '../../src/staging/lmdb/open-stage.js';
@@ -239,6 +239,9 @@ test('a connection that says nothing any more is given up, and only then (protoc
   await pulled.settled();
   await sql.query(`INSERT INTO mute VALUES (1, 'a')`);
   await pulled.settled();
+  const resolvedMs = (): number => hlcToMillis(pulled.stage.binding()?.resolved ?? HLC_ZERO);
+  const quietFrom = resolvedMs();
+  await until('no row for longer than the silence allowed', () => resolvedMs() - quietFrom > 3_000, LONG);
   assert.deepEqual(pulled.incarnations, [1], 'resolved messages are signs of life');
   // A cable that was pulled: nobody is told anything.
   proxy.arm('to-client', Buffer.from('resolved').toString('hex'), 'pause');
@@ -285,24 +288,27 @@ test('a stage that takes its time makes the source wait: what waits is bounded, 
     hold: () => (holding ? held : Promise.resolve()),
   });
   const rows = 40_000;
-  await sql.query(`INSERT INTO slow SELECT i, repeat('x', 1000) FROM generate_series(1, ${rows}) AS i`);
-  let last = -1;
-  let calm = 0;
-  await until(
-    'nothing moves any more',
-    () => {
-      calm = counted.bytes() === last && last > 1e6 ? calm + 1 : 0;
-      last = counted.bytes();
-      // For longer than a feed that is read may be silent.
-      return calm >= 60;
-    },
-    { ...LONG, everyMs: 50 },
-  );
-  // Two hexadecimal digits a byte; what waits here, and what the sockets of both processes hold.
-  assert.ok(counted.bytes() < 40e6, `${counted.bytes()} bytes were read`);
-  assert.deepEqual(pulled.incarnations, [1], 'a feed that is not read is not silent');
-  holding = false;
-  release();
+  try {
+    await sql.query(`INSERT INTO slow SELECT i, repeat('x', 1000) FROM generate_series(1, ${rows}) AS i`);
+    let last = -1;
+    let calm = 0;
+    await until(
+      'nothing moves any more',
+      () => {
+        calm = counted.bytes() === last && last > 1e6 ? calm + 1 : 0;
+        last = counted.bytes();
+        // For longer than a feed that is read may be silent.
+        return calm >= 60;
+      },
+      { ...LONG, everyMs: 50 },
+    );
+    // Two hexadecimal digits a byte; what waits here, and what the sockets of both processes hold.
+    assert.ok(counted.bytes() < 40e6, `${counted.bytes()} bytes were read`);
+    assert.deepEqual(pulled.incarnations, [1], 'a feed that is not read is not silent');
+  } finally {
+    holding = false;
+    release();
+  }
   await pulled.settled();
   assert.equal(new Set((await pulled.staged()).map(({ key }) => text(key))).size, rows);
   assert.ok(counted.bytes() > 80e6);
