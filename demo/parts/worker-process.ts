@@ -11,6 +11,8 @@ export interface WorkerOptions {
   readonly host: string;
   readonly stageDir: string;
   readonly receiverPort: number;
+  /** Told nothing of a receiver: it can only pull. */
+  readonly withoutReceiver?: boolean;
   /** As CockroachDB reaches it; the receiver's own address unless told. */
   readonly advertisedPort?: number;
   readonly metricsPort: number;
@@ -87,14 +89,18 @@ function environment(options: WorkerOptions): NodeJS.ProcessEnv {
     FAILBACK_TASK_QUEUE: options.taskQueue,
     FAILBACK_HOST: options.host,
     FAILBACK_STAGE_DIR: options.stageDir,
-    FAILBACK_BIND_ADDR: `127.0.0.1:${options.receiverPort}`,
-    FAILBACK_RECEIVER_URL: `https://127.0.0.1:${options.advertisedPort ?? options.receiverPort}`,
-    FAILBACK_TLS_CERTIFICATE: certificates.serverCertificate,
-    FAILBACK_TLS_PRIVATE_KEY: certificates.serverKey,
-    FAILBACK_CLIENT_CA: certificates.ca,
-    FAILBACK_SINK_CA: certificates.ca,
-    FAILBACK_SINK_CLIENT_CERTIFICATE: certificates.clientCertificate,
-    FAILBACK_SINK_CLIENT_KEY: certificates.clientKey,
+    ...(options.withoutReceiver
+      ? {}
+      : {
+          FAILBACK_BIND_ADDR: `127.0.0.1:${options.receiverPort}`,
+          FAILBACK_RECEIVER_URL: `https://127.0.0.1:${options.advertisedPort ?? options.receiverPort}`,
+          FAILBACK_TLS_CERTIFICATE: certificates.serverCertificate,
+          FAILBACK_TLS_PRIVATE_KEY: certificates.serverKey,
+          FAILBACK_CLIENT_CA: certificates.ca,
+          FAILBACK_SINK_CA: certificates.ca,
+          FAILBACK_SINK_CLIENT_CERTIFICATE: certificates.clientCertificate,
+          FAILBACK_SINK_CLIENT_KEY: certificates.clientKey,
+        }),
     FAILBACK_METRICS_ADDR: `127.0.0.1:${options.metricsPort}`,
     ...named('FAILBACK_CONNECTION_', options.connections),
     ...named('FAILBACK_STOP_', options.stopCommands),

@@ -16,7 +16,11 @@ export interface Access {
 }
 
 /** Opens a session, works, and closes it whatever happens. */
-export async function withSource<T>(access: Access, place: Place, work: (source: Cockroach) => Promise<T>): Promise<T> {
+export async function withSource<T>(
+  access: Pick<Access, 'openSource'>,
+  place: Place,
+  work: (source: Cockroach) => Promise<T>,
+): Promise<T> {
   const source = await access.openSource(place);
   try {
     return await work(source);

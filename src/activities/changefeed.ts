@@ -109,6 +109,20 @@ export function createChangefeedActivities(access: Access, secrets: SinkSecrets)
       return answer;
     },
 
+    /** Records whether a changefeed is wanted, where the attempt that reads one looks for it (protocol rule 6). */
+    async wantFeed({
+      place,
+      stream,
+      wanted,
+    }: {
+      place: Place;
+      stream: string;
+      wanted: boolean;
+    }): Promise<Record<string, never>> {
+      await withStore(access, place, (store) => store.setFeedWanted(stream, wanted));
+      return {};
+    },
+
     /** Pauses every job of the stream that could deliver. CockroachDB keeps the history meanwhile. */
     async pauseChangefeed({ place, stream }: { place: Place; stream: string }): Promise<{ paused: readonly string[] }> {
       const signal = shutdownSignal(Context.current());

@@ -4,6 +4,7 @@ import { JobsStillLiveError, JobStateError } from '../cockroach/job-control.js';
 import { SupersededIncarnationError } from '../cockroach/ensure-changefeed.js';
 import { UnknownConnectionError } from '../domain/connection-errors.js';
 import { FAILURES, type FailureType } from '../domain/failures.js';
+import { FeedEndedError } from '../domain/feed-end.js';
 import { SourceChangedError } from '../domain/source-identity.js';
 import { StageBusyError, StageUnavailableError } from '../staging/stage.js';
 import {
@@ -52,7 +53,7 @@ export function translate(error: unknown): Translated {
   if (error instanceof TargetRefusedError) return say('Target.Refused');
   if (error instanceof TargetNotAtTimestampError) return say('Verify.NotAtTimestamp');
   if (error instanceof SupersededIncarnationError || error instanceof JobStateError) return say('Changefeed.Refused');
-  if (error instanceof SourceChangedError) return say(error.type);
+  if (error instanceof SourceChangedError || error instanceof FeedEndedError) return say(error.type);
   if (error instanceof JobsStillLiveError) return say('Source.Unavailable');
   if (error instanceof CockroachError) return say(cockroachType(error));
   return say('Internal.Defect');

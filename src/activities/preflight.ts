@@ -12,8 +12,8 @@ import { translate, translated } from './failure-translation.js';
 import { planStream, targetOf } from './stream-plan.js';
 
 export interface PreflightDeps extends Access {
-  /** Receiver of this worker, as CockroachDB reaches it, and what speaks against it. */
-  receiver(): Promise<{ readonly advertisedUrl: string; readonly findings: readonly Finding[] }>;
+  /** Receiver of this worker, as CockroachDB reaches it, and what speaks against it; null: it has none. */
+  receiver(): Promise<{ readonly advertisedUrl: string; readonly findings: readonly Finding[] } | null>;
   /** Whether a connection that the input names is known here. @throws UnknownConnectionError */
   requireForward(forward: string): void;
   /** Names of our search attributes that the namespace has. */
@@ -40,9 +40,12 @@ export function createPreflightActivities(deps: PreflightDeps) {
     async preflight({ place, input }: { place: Place; input: RunbookInput }): Promise<PreflightFacts> {
       if (input.drain.forward !== undefined) deps.requireForward(input.drain.forward);
       const wanted = input.tables.flatMap((text) => parseTableName(text) ?? []);
-      const receiver = await deps.receiver();
+      // With `pull` nobody has to reach us.
+      const receiver = input.intake === 'pull' ? null : await deps.receiver();
       const refusedOptions = checkOptions(input);
-      const findings: Finding[] = [...receiver.findings, ...refusedOptions];
+      const findings: Finding[] = [...refusedOptions];
+      if (receiver !== null) findings.unshift(...receiver.findings);
+      else if (input.intake !== 'pull') findings.push(noReceiver());
       const sentinel = input.drain.sentinel === undefined ? null : parseTableName(input.drain.sentinel);
       // The sink URL's path names one schema, as the sender's address. Each row finds its table by its topic, in whatever schema.
       const targetSchema = input.targetSchema ?? wanted[0]?.schema ?? 'public';
@@ -59,7 +62,8 @@ export function createPreflightActivities(deps: PreflightDeps) {
             options: refusedOptions.length > 0 ? {} : mergeChangefeedOptions(input.changefeed),
             settings: input.clusterSettings,
             stream: place.run,
-            receiver: { ...receiverAddress(receiver.advertisedUrl), path: [database ?? '', targetSchema] },
+            intake: input.intake,
+            receiver: receiver && { ...receiverAddress(receiver.advertisedUrl), path: [database ?? '', targetSchema] },
             outageMs: input.limits.outage,
             ...(cursor === null ? {} : { cursor: cursor.applied }),
             ...(sentinel === null ? {} : { sentinel }),
@@ -129,8 +133,17 @@ async function attempt<T>(
   }
 }
 
+function noReceiver(): Finding {
+  return createFinding('blocking', 'receiver.none', {
+    object: 'this worker',
+    problem: 'it has no receiver to which a changefeed could send',
+    found: 'FAILBACK_RECEIVER_URL is not set',
+    remedy: action('Give the worker a receiver (FAILBACK_RECEIVER_URL and its certificate), or say "intake": "pull".'),
+  });
+}
+
 function checkOptions(input: RunbookInput): Finding[] {
-  return refuseOptions(input.changefeed.options).map(({ option, reason }) =>
+  return refuseOptions(input.changefeed.options, input.intake).map(({ option, reason }) =>
     createFinding('blocking', 'changefeed.option', {
       object: `changefeed.options.${option}`,
       problem: 'the stream cannot live with this option',

@@ -24,8 +24,10 @@ import type { Access } from './access.js';
 import { isCurrentAttempt } from './current-attempt.js';
 import { CataloguedError, translate, translated } from './failure-translation.js';
 import { createLateRowsAlarm } from './late-rows.js';
+import { createFeedWish } from './feed-wish.js';
 import { createOwners } from './owners.js';
 import { createStageRoom } from './stage-room.js';
+import { createPullIntake, type PullWish } from './pull-intake.js';
 import { watchSource } from './source-watch.js';
 import { watchStop } from './stop-watch.js';
 import { createTroubleTeller } from './trouble.js';
@@ -43,6 +45,8 @@ export interface AttemptWish {
   readonly targetSchema: string;
   readonly enforcementOff: boolean;
   readonly apply: RunbookInput['apply'];
+  /** Not null: the attempt reads its changefeed itself, over the connection to the source. */
+  readonly pull?: PullWish | null;
   readonly renew: boolean;
   /** What the last heartbeat of the attempt before said of its stage; a stage that knows less is a copy of an old disk (protocol rule 15). */
   readonly mirrored: MirroredStage | null;
@@ -50,12 +54,16 @@ export interface AttemptWish {
   readonly staging?: StagingInput | undefined;
 }
 
+export interface AttemptReceiver extends Pick<Receiver, 'register'> {
+  /** `https://host:port`, as CockroachDB reaches it. */
+  readonly advertisedUrl: string;
+}
+
 export interface AttemptHost {
   /** Name of this host's task queue. */
   readonly host: string;
-  readonly receiver: Receiver;
-  /** `https://host:port`, as CockroachDB reaches it. */
-  readonly advertisedUrl: string;
+  /** Null: this worker has none, and can only pull. */
+  readonly receiver: AttemptReceiver | null;
   /** Of each stage. */
   readonly budget: StageBudget;
   /** @throws StageBusyError, StageUnavailableError, UnknownConnectionError */
@@ -98,7 +106,9 @@ export function createReceiveAndApply(access: Access, host: AttemptHost) {
       let stage: Stage | null = null;
       let stopHeartbeat: () => void = () => undefined;
       try {
-        stage = await whileBeating(context, wish.mirrored, async () => host.openStage(stream, wish.place, wish.staging));
+        stage = await whileBeating(context, wish.mirrored, async () =>
+          host.openStage(stream, wish.place, wish.staging),
+        );
         const held = stage;
         const words = createWords({
           client: context.client,
@@ -107,6 +117,7 @@ export function createReceiveAndApply(access: Access, host: AttemptHost) {
           onGone: () => gone.abort(new Error('the workflow of this stream is gone')),
           log,
         });
+        if (!wish.pull) requireReceiver(host);
         const attempt = openAttempt(wish, host, held, words.say, (error) => dispossessed.abort(error));
         stopHeartbeat = attempt.startHeartbeat((figures) => {
           context.heartbeat(figures);
@@ -123,13 +134,30 @@ export function createReceiveAndApply(access: Access, host: AttemptHost) {
         });
         const changed = await source.begin();
         if (changed !== null) return halted(changed);
-        const stop = watchStop(access, wish.place, stream, attempt.bell, beside, log);
+        const wanted = createFeedWish();
+        const stop = watchStop(access, wish.place, stream, attempt.bell, wanted, beside, log);
+        const pull = wish.pull
+          ? createPullIntake({
+              access,
+              place: wish.place,
+              stream,
+              tables: wish.plan.map((table) => table.source),
+              wish: wish.pull,
+              retry: RETRY,
+              wanted,
+              checkSource: source.look,
+              onTrouble: attempt.onSourceTrouble,
+              onRefused: () => attempt.bell.ring(),
+              log,
+            })
+          : null;
         const outcome = await runAttempt({
           stage: held,
           stream,
           token: attempt.token,
           plan: wish.plan,
           renew: wish.renew,
+          renewEach: pull !== null,
           mirrored: wish.mirrored,
           signal,
           bell: attempt.bell,
@@ -139,7 +167,7 @@ export function createReceiveAndApply(access: Access, host: AttemptHost) {
           abortGraceMs: ABORT_GRACE_MS,
           retry: RETRY,
           log,
-          source,
+          source: { ...source, changed: () => source.changed() ?? pull?.refused() ?? null },
           openSession: () =>
             access.target(wish.place).openApplySession({
               plan: wish.plan,
@@ -153,7 +181,13 @@ export function createReceiveAndApply(access: Access, host: AttemptHost) {
               lockTimeoutMs: wish.apply.lockTimeout,
               idleInTransactionTimeoutMs: wish.apply.idleInTransactionTimeout,
             }),
-          listen: attempt.listen,
+          listen: (incarnation, again) => {
+            const { receive } = attempt.takeIn(incarnation);
+            if (pull !== null)
+              return pull.open({ incarnation, cursor: held.binding()?.resolved ?? HLC_ZERO, receive, again });
+            const path = [wish.targetDatabase, wish.targetSchema];
+            return requireReceiver(host).register({ stream, path, token: attempt.token, receive });
+          },
           onTaken: attempt.onTaken,
           onTrouble: attempt.onTrouble,
           onProgress: attempt.onProgress,
@@ -202,6 +236,15 @@ async function whileBeating<T>(context: Context, last: MirroredStage | null, wor
   } finally {
     clearInterval(timer);
   }
+}
+
+/** @throws CataloguedError: the stream takes another host, or the worker is given one */
+function requireReceiver({ host, receiver }: AttemptHost): AttemptReceiver {
+  if (receiver !== null) return receiver;
+  throw new CataloguedError(
+    'Receiver.Unreachable',
+    `worker ${host} has no receiver (FAILBACK_RECEIVER_URL is not set), and the intake of this run is a webhook`,
+  );
 }
 
 /** An end that waits for a person. */
@@ -275,6 +318,11 @@ function openAttempt(
       throw error;
     }
   };
+  const onSourceTrouble = (incident: Pick<ApplyIncident, 'attempts' | 'message'> | null): void =>
+    trouble.tell(
+      'feed',
+      incident && { type: 'Source.Unavailable', cause: incident.message, failures: incident.attempts },
+    );
 
   const lateRows = createLateRowsAlarm(
     (cause) => say('trouble', { token, type: 'Changefeed.LateRows', cause } satisfies TroubleWord),
@@ -292,6 +340,7 @@ function openAttempt(
     token,
     bell,
     onTrouble,
+    onSourceTrouble,
     startHeartbeat: (beat: (figures: AttemptProgress) => void): (() => void) => {
       beat(figures());
       const timer = setInterval(() => {
@@ -301,7 +350,8 @@ function openAttempt(
       }, HEARTBEAT_EVERY_MS);
       return () => clearInterval(timer);
     },
-    listen: (incarnation: number): (() => void) => {
+    /** What is received for an incarnation, whichever way it comes. */
+    takeIn: (incarnation: number): Intake => {
       let delivered = false;
       const opened = createIntake({
         stream: wish.stream,
@@ -319,12 +369,7 @@ function openAttempt(
         },
       });
       intake = opened;
-      return host.receiver.register({
-        stream: wish.stream,
-        path: [wish.targetDatabase, wish.targetSchema],
-        token,
-        receive: (incarnation, body) => heed(opened.receive(incarnation, body)),
-      });
+      return { ...opened, receive: (of, body) => heed(opened.receive(of, body)) };
     },
     onTaken: (now: Taken): Promise<void> => {
       taken = now;
@@ -335,7 +380,7 @@ function openAttempt(
         incarnation: now.incarnation,
         cursor: formatHlc(now.cursor),
         applied: formatHlc(now.applied),
-        receiverUrl: host.advertisedUrl,
+        receiverUrl: wish.pull ? '' : (host.receiver?.advertisedUrl ?? ''),
         stageKept: now.stageKept,
       } satisfies ListeningWord);
       return Promise.resolve();

@@ -25,6 +25,8 @@ const ANSWER_WITHIN_MS = 5_000;
 export interface SourceWatch extends SourceCheck {
   /** Looks at once: an attempt begins nothing on a source that has changed. Resolves when that is known, or cannot be known. */
   begin(): Promise<SourceChangedError | null>;
+  /** Looks again at once; null: it is the same, or cannot be asked. */
+  readonly look: () => Promise<SourceChangedError | null>;
 }
 
 /**
@@ -103,7 +105,7 @@ export function watchSource(options: {
     };
   }
 
-  async function look(cockroach: Cockroach): Promise<SourceChangedError | null> {
+  async function lookAt(cockroach: Cockroach): Promise<SourceChangedError | null> {
     if (began !== null) {
       const names = plan.map((table) => table.source);
       const other = findOriginChange(began, await readOrigin(cockroach, names, within));
@@ -115,21 +117,26 @@ export function watchSource(options: {
   async function watch(): Promise<void> {
     while (!signal.aborted) {
       await pause(LOOK_EVERY_MS, signal);
-      await readBegan();
-      const found = await ask(async (cockroach) => ({ change: await look(cockroach) }));
-      if (found === null) continue;
-      changed = found.change;
-      if (changed !== null) bell.ring();
+      await look();
     }
+  }
+
+  async function look(): Promise<SourceChangedError | null> {
+    await readBegan();
+    const found = await ask(async (cockroach) => ({ change: await lookAt(cockroach) }));
+    if (found === null) return null;
+    changed = found.change;
+    if (changed !== null) bell.ring();
+    return changed;
   }
 
   return {
     changed: () => changed,
+    look,
     async begin() {
-      await readBegan();
-      changed = (await ask(look)) ?? null;
-      if (changed === null) watch().catch(() => undefined);
-      return changed;
+      const found = await look();
+      if (found === null) watch().catch(() => undefined);
+      return found;
     },
     async firstOtherKey(at) {
       const last = at.at(-1);

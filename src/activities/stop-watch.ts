@@ -3,6 +3,7 @@ import type { StopAt } from '../apply/window.js';
 import type { Place } from '../domain/place.js';
 import type { CheckpointStore, StreamHold } from '../targets/target.js';
 import { withStore, type Access } from './access.js';
+import type { FeedWish } from './feed-wish.js';
 import { pause } from './pause.js';
 
 const LOOK_EVERY_MS = 500;
@@ -13,12 +14,16 @@ export interface StopWatch {
   report(token: string, hold: StreamHold): Promise<void>;
 }
 
-/** Looks at the row until the signal aborts. While the target does not answer, the last answer stands. */
+/**
+ * Looks at the row until the signal aborts. While the target does not answer, the last answer stands.
+ * @param wanted told whether the row wants a changefeed
+ */
 export function watchStop(
   access: Access,
   place: Place,
   stream: string,
   bell: Bell,
+  wanted: Pick<FeedWish, 'set'>,
   signal: AbortSignal,
   log: (message: string) => void,
 ): StopWatch {
@@ -26,7 +31,9 @@ export function watchStop(
 
   const look = async (store: CheckpointStore): Promise<void> => {
     while (!signal.aborted) {
-      const now = (await store.readHold(stream))?.stopAt ?? null;
+      const row = await store.readHold(stream);
+      if (row !== null) wanted.set(row.feedWanted);
+      const now = row?.stopAt ?? null;
       if (now !== stopAt) {
         stopAt = now;
         bell.ring();

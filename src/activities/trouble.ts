@@ -1,9 +1,9 @@
 import type { TroubleWord } from '../domain/attempt.js';
 
-type Type = 'Target.Unavailable' | 'Stage.Unavailable';
+type Type = 'Target.Unavailable' | 'Source.Unavailable' | 'Stage.Unavailable';
 
-/** Who has trouble: the apply loop with either side, the intake with the stage. */
-export type Troubled = 'apply' | 'intake';
+/** Who has trouble: the apply loop with either side, the intake with the stage, a feed without a sink with the source. */
+export type Troubled = 'apply' | 'intake' | 'feed';
 
 /** Failures in a row from which on trouble lasts; for less it is not worth an incident. */
 const LASTS_FROM = 4;

@@ -2,14 +2,16 @@ import { Context } from '@temporalio/activity';
 import { captureCursor } from '../cockroach/clock.js';
 import type { Cockroach } from '../cockroach/client.js';
 import { settleJobs } from '../cockroach/ensure-changefeed.js';
+import { cancelLower } from '../cockroach/job-control.js';
 import { listStreamJobs, sendsTo, type ChangefeedJob } from '../cockroach/jobs.js';
 import { readProtectionMaxAge, readUnprotectedHistory } from '../cockroach/protection.js';
-import { judgeChangefeed, LIFE_OF_STATUS } from '../domain/changefeed-health.js';
+import { judgeChangefeed, judgePulled, LIFE_OF_STATUS } from '../domain/changefeed-health.js';
 import { describeDeadLetters, type DeadLetters } from '../domain/dead-letters.js';
 import { formatHlc, HLC_ZERO, hlcToMillis, parseHlc, type Hlc } from '../domain/hlc.js';
 import { isOnlyCopy, type UnprotectedHistory } from '../domain/only-copy.js';
 import type { Place } from '../domain/place.js';
 import { receiverAddress } from '../domain/receiver-address.js';
+import type { Intake } from '../domain/runbook-input.js';
 import { viewChanged, type StreamView } from '../domain/stream-view.js';
 import type { TableName } from '../domain/table.js';
 import { withSource, withStore, type Access } from './access.js';
@@ -25,6 +27,8 @@ export interface WatchWish {
   readonly incarnation: number;
   /** Where the attempt that serves this incarnation is reached. */
   readonly receiverUrl: string;
+  /** Absent: a webhook. With `pull` there is no job, and what is delivered is all that can be watched. */
+  readonly intake?: Intake;
   /** What the stream wants of its changefeed now. */
   readonly wanted: 'running' | 'paused';
   /** A resolved timestamp of this incarnation has been taken durably. */
@@ -55,6 +59,7 @@ export function createWatchActivities(access: Access) {
       const signal = context.cancellationSignal;
       const started = performance.now();
       const sides = openSides(access, wish.place);
+      const isPull = wish.intake === 'pull';
       let view = wish.known ?? NOTHING_SEEN;
       const judgeLag = (lagMs: number) => ({
         lagMs,
@@ -77,18 +82,23 @@ export function createWatchActivities(access: Access) {
             const now = performance.now();
             if (look.applied !== view.applied) advancedAt = now;
             failingSince = null;
-            const verdict = judgeChangefeed({
-              job: look.job,
-              sendsElsewhere: elsewhere(look.job, wish.receiverUrl),
+            const watched = {
               delivery: { proven: wish.proven, sinceAdvanceMs: now - advancedAt },
               wanted: wish.wanted,
               stallAfterMs: wish.stallAfterMs,
-              restingMs: wish.restingMs + (now - started),
-              protectionMaxAgeMs,
-            });
+            };
+            const verdict = isPull
+              ? judgePulled(watched)
+              : judgeChangefeed({
+                  ...watched,
+                  job: look.job,
+                  sendsElsewhere: elsewhere(look.job, wish.receiverUrl),
+                  restingMs: wish.restingMs + (now - started),
+                  protectionMaxAgeMs,
+                });
             view = {
               jobId: look.job?.jobId ?? null,
-              jobStatus: look.job?.status ?? 'missing',
+              jobStatus: isPull ? PULLED[wish.wanted] : (look.job?.status ?? 'missing'),
               incident: verdict.incident,
               cause: verdict.cause,
               action: verdict.action,
@@ -165,6 +175,9 @@ export interface Inspection {
   readonly asOf: string;
 }
 
+/** What stands in place of a job's status where there is no job. */
+const PULLED = { running: 'reading', paused: 'paused' } as const;
+
 const NOTHING_SEEN: StreamView = {
   jobId: null,
   jobStatus: 'unknown',
@@ -221,8 +234,11 @@ function unavailable(error: unknown): 'Source.Unavailable' | 'Target.Unavailable
   return type === 'Source.Unavailable' || type === 'Target.Unavailable' ? type : null;
 }
 
-async function lookOnce({ source, store }: Sides, { place, stream, incarnation }: WatchWish, signal: AbortSignal) {
-  await settleJobs(source, { stream, incarnation }, { signal });
+async function lookOnce({ source, store }: Sides, wish: WatchWish, signal: AbortSignal) {
+  const { place, stream, incarnation } = wish;
+  // A run that was started anew with the other intake may have left one.
+  if (wish.intake === 'pull') await cancelLower(source, { stream, incarnation }, { signal });
+  else await settleJobs(source, { stream, incarnation }, { signal });
   const jobs = (await listStreamJobs(source, stream)).filter((job) => job.incarnation === incarnation);
   const row = await store.read(stream);
   if (row === null)

@@ -45,8 +45,13 @@ export interface AttemptOptions extends Pick<
   /** What an earlier attempt's last heartbeat said of its stage; null: nothing is known. */
   readonly mirrored: MirroredStage | null;
   readonly openSession: () => Promise<ApplySession>;
-  /** Opens the intake for an incarnation; returns its closing. */
-  readonly listen: (incarnation: number) => () => void;
+  /**
+   * Opens the intake for an incarnation; returns its closing, after which nothing is taken.
+   * @param again to be called when the intake has ended by itself: the takeover is made anew
+   */
+  readonly listen: (incarnation: number, again: () => void) => () => void | Promise<void>;
+  /** Each opening of the intake is an incarnation of its own, also after a takeover that finds the stage complete (protocol rule 30). */
+  readonly renewEach?: boolean;
   readonly onTaken: (taken: Taken) => Promise<void>;
   /** Called after each failure of the target or the stage outside the apply loop, whose own come with `onProgress`; null: it is over. */
   readonly onTrouble: (trouble: ApplyIncident | null) => void;
@@ -71,19 +76,22 @@ const NEWER_COUNTED = { rows: 1_000, bytes: 16_777_216 };
  * was set back or the stage turns out incomplete.
  */
 export async function runAttempt(options: AttemptOptions): Promise<AttemptOutcome> {
-  let { renew } = options;
+  let renew = options.renew || (options.renewEach ?? false);
   while (!options.signal.aborted) {
     const taken = await takeOver(options, renew);
     if (taken === null) return { ended: 'aborted' };
     if ('overtaken' in taken) return { ended: 'fenced', found: taken.overtaken };
-    renew = false;
-    const close = options.listen(taken.incarnation);
+    renew = options.renewEach ?? false;
+    const intakeEnded = new AbortController();
+    const signal = AbortSignal.any([options.signal, intakeEnded.signal]);
+    const close = options.listen(taken.incarnation, () => intakeEnded.abort());
     try {
       await options.onTaken(taken);
-      const outcome = await applyAndHold(options, taken.incarnation);
-      if (outcome !== 'again') return outcome;
+      const outcome = await applyAndHold({ ...options, signal }, taken.incarnation);
+      const goesOn = outcome === 'again' || (outcome.ended === 'aborted' && !options.signal.aborted);
+      if (!goesOn) return outcome;
     } finally {
-      close();
+      await close();
     }
   }
   return { ended: 'aborted' };

@@ -1,4 +1,5 @@
 import type { Checkpoint } from '../domain/checkpoint.js';
+import type { FeedEndedError } from '../domain/feed-end.js';
 import { earlierHlc, HLC_ZERO, minHlc, previousHlc, type Hlc } from '../domain/hlc.js';
 import type { SourceChangedError } from '../domain/source-identity.js';
 import { StageUnavailableError, type SpanLimits, type Stage, type StagedSpan } from '../staging/stage.js';
@@ -60,7 +61,7 @@ export type ApplyLoopEnd =
   | { readonly ended: 'halted'; readonly error: HaltError };
 
 /** What a person has to see to before the stream can go on. */
-export type HaltError = BadRowError | SchemaMismatchError | TargetRefusedError | SourceChangedError;
+export type HaltError = BadRowError | SchemaMismatchError | TargetRefusedError | SourceChangedError | FeedEndedError;
 
 /** Applies what the stage has resolved until something ends it. Transient errors of the target and of the stage are retried without end. */
 export async function runApplyLoop(options: ApplyLoopOptions): Promise<ApplyLoopEnd> {

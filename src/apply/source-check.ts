@@ -1,10 +1,11 @@
 import type { Hlc } from '../domain/hlc.js';
+import type { FeedEndedError } from '../domain/feed-end.js';
 import type { SourceChangedError } from '../domain/source-identity.js';
 
 /** What the loop asks about the source beside its windows (protocol rules 8 and 9). */
 export interface SourceCheck {
-  /** What was found at the last look; null: the source is what the stream began with, as far as is known. */
-  changed(): SourceChangedError | null;
+  /** What was found at the last look; null: the source is what the stream began with, as far as is known, and can still be read. */
+  changed(): SourceChangedError | FeedEndedError | null;
   /**
    * The first of these timestamps at which a primary key was not the known one; null: none, or the source cannot be asked.
    * @param at ascending, not empty

@@ -1,4 +1,4 @@
-import type { ChangefeedOptions } from '../domain/changefeed-options.js';
+import { isOfWebhook, type ChangefeedOptions } from '../domain/changefeed-options.js';
 import { formatHlc, type Hlc } from '../domain/hlc.js';
 import type { TableName } from '../domain/table.js';
 import { quoteLiteral, quoteTable } from './quoting.js';
@@ -15,6 +15,9 @@ export interface ChangefeedStatement {
   readonly version: CockroachVersion;
 }
 
+/** A changefeed whose rows come over the connection that asks for it. */
+export type SinklessStatement = Pick<ChangefeedStatement, 'tables' | 'cursor' | 'options' | 'version'>;
+
 /** CREATE CHANGEFEED for a stream. It holds secrets: it goes nowhere but to CockroachDB. Pure. */
 export function buildCreateChangefeed(statement: ChangefeedStatement): string {
   const { tables, sinkUrl, cursor, options, authHeader, version } = statement;
@@ -24,11 +27,33 @@ export function buildCreateChangefeed(statement: ChangefeedStatement): string {
     // Protocol rule 5: a failed changefeed drops its protection from garbage collection, a paused one keeps it.
     on_error: 'pause',
     ...(isAtLeast(version, 23, 2) ? {} : { protect_data_from_gc_on_pause: null }),
-    ...(isAtLeast(version, 22, 2) ? { initial_scan: 'no' } : { no_initial_scan: null }),
+    ...withoutScan(version),
     cursor: formatHlc(cursor),
     ...(authHeader === undefined ? {} : { webhook_auth_header: authHeader }),
   };
   return `CREATE CHANGEFEED FOR ${targetList(tables)} INTO ${quoteLiteral(sinkUrl)} WITH ${optionList(all)}`;
+}
+
+/**
+ * The changefeed of a stream without a sink. Key and topic go into the value, as a webhook sink always has them: tables of one name in two
+ * schemas are told apart by nothing else. EXPERIMENTAL CHANGEFEED FOR, the older spelling, is not needed: the grammar has had CREATE CHANGEFEED
+ * without INTO since before 21.2, a 21.2 cluster has been seen to take it, and the other is deprecated since 25.2 (docs: changefeed-for). Pure.
+ */
+export function buildSinklessChangefeed({ tables, cursor, options, version }: SinklessStatement): string {
+  const common = Object.entries(options).filter(([name]) => !isOfWebhook(name));
+  return `CREATE CHANGEFEED FOR ${targetList(tables)} WITH ${optionList({
+    ...Object.fromEntries(common),
+    key_in_value: null,
+    topic_in_value: null,
+    ...(needsFullTableName(tables) ? { full_table_name: null } : {}),
+    ...withoutScan(version),
+    cursor: formatHlc(cursor),
+  })}`;
+}
+
+/** `initial_scan` takes a value since 22.1 (docs: v22.1, export-data-with-changefeeds), not in its alphas; 22.1 takes the older word too. */
+function withoutScan(version: CockroachVersion): ChangefeedOptions {
+  return isAtLeast(version, 22, 2) ? { initial_scan: 'no' } : { no_initial_scan: null };
 }
 
 /** Resolved messages come no oftener than min_checkpoint_frequency, which is 30 s by itself. */
@@ -36,8 +61,7 @@ const PROBE_PACE: ChangefeedOptions = { resolved: '250ms', min_checkpoint_freque
 
 /** A changefeed without a sink from now on: rows come over the connection until it ends. Pure. */
 export function buildSinklessProbe(tables: readonly TableName[], version: CockroachVersion): string {
-  const scan: ChangefeedOptions = isAtLeast(version, 22, 2) ? { initial_scan: 'no' } : { no_initial_scan: null };
-  return `CREATE CHANGEFEED FOR ${targetList(tables)} WITH ${optionList({ ...PROBE_PACE, ...scan })}`;
+  return `CREATE CHANGEFEED FOR ${targetList(tables)} WITH ${optionList({ ...PROBE_PACE, ...withoutScan(version) })}`;
 }
 
 /** Topics are bare table names unless two tables have one name. */

@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { CockroachError } from './errors.js';
+import { followFeed, type FeedBatch, type FeedReader } from './sinkless-feed.js';
 import { isAtLeast, parseVersion, type CockroachVersion } from './version.js';
 
 /** A row with every value as CockroachDB's own text: a JavaScript number would lose digits (invariant 7). */
@@ -33,6 +34,11 @@ export interface Cockroach {
    * @throws CockroachError
    */
   stream(sql: string, onRow: () => boolean, options: { timeoutMs: number; signal?: AbortSignal }): Promise<boolean>;
+  /**
+   * Reads a changefeed without a sink on a connection of its own until it ends or the signal aborts.
+   * @throws CockroachError with what has ended it; what the reader throws; the signal's reason when aborted
+   */
+  follow(sql: string, reader: FeedReader): Promise<never>;
   close(): Promise<void>;
 }
 
@@ -144,6 +150,27 @@ export async function connectCockroach(connection: CockroachConnection): Promise
         void client.end().catch(() => undefined);
       }
       return done;
+    },
+    async follow(sql, reader) {
+      reader.signal.throwIfAborted();
+      const client = await open();
+      let refused: { readonly error: unknown } | null = null;
+      const take = async (batch: FeedBatch): Promise<void> => {
+        try {
+          await reader.take(batch);
+        } catch (error) {
+          refused = { error };
+          throw error;
+        }
+      };
+      try {
+        return await followFeed(client, sql, { ...reader, take });
+      } catch (cause) {
+        reader.signal.throwIfAborted();
+        // The reader's own failure is not CockroachDB's.
+        if (refused !== null) throw (refused as { readonly error: unknown }).error;
+        throw new CockroachError(`"${firstWords(sql)}" has ended`, cause);
+      }
     },
     async close() {
       closed = true;

@@ -20,9 +20,8 @@ export class InvalidJobIdError extends Error {
   }
 }
 
-/** Without `description`, which repeats the whole statement. */
-const COLUMNS = 'job_id, status, running_status, high_water_timestamp, error, sink_uri, full_table_names';
-const LIST_JOBS = `SELECT ${COLUMNS} FROM [SHOW CHANGEFEED JOBS]`;
+/** Every column, read by its name: which there are differs between versions, and one that is named and missing would be refused. */
+const LIST_JOBS = 'SELECT * FROM [SHOW CHANGEFEED JOBS]';
 
 /** Every changefeed job that this user may see, by job id. Ended ones are listed for some hours more. @throws CockroachError */
 export async function listChangefeedJobs(
@@ -49,7 +48,7 @@ export async function observeJob(
   signal?: AbortSignal,
 ): Promise<ChangefeedJob | null> {
   const [row] = await cockroach.query(
-    `SELECT ${COLUMNS} FROM [SHOW CHANGEFEED JOB ${checkedJobId(jobId)}]`,
+    `SELECT * FROM [SHOW CHANGEFEED JOB ${checkedJobId(jobId)}]`,
     [],
     signal ? { signal } : {},
   );
@@ -100,7 +99,11 @@ export function checkedJobId(jobId: string): string {
   return jobId;
 }
 
-function readJob(row: TextRow): ChangefeedJob {
+/**
+ * Reads a row of SHOW CHANGEFEED JOB(S); only id and status must be there. Pure.
+ * @throws UnexpectedAnswerError
+ */
+export function readJob(row: TextRow): ChangefeedJob {
   const status = valueOf(row, 'status');
   if (!isJobStatus(status)) throw new UnexpectedAnswerError('a known job status', status);
   const sink = parseSinkUrl(row['sink_uri'] ?? '');

@@ -2,11 +2,12 @@ import type { ChangefeedOptions } from '../domain/changefeed-options.js';
 import { action, createFinding, onSource, type Finding } from '../domain/finding.js';
 import type { Hlc } from '../domain/hlc.js';
 import { formatTableName, type TableName } from '../domain/table.js';
-import { buildCreateChangefeed, buildSinklessProbe } from './changefeed-statement.js';
+import { buildCreateChangefeed, buildSinklessChangefeed, buildSinklessProbe } from './changefeed-statement.js';
 import type { Cockroach } from './client.js';
 import { CockroachError } from './errors.js';
 import { checkedJobId } from './jobs.js';
 import { quoteIdentifier, quoteTable } from './quoting.js';
+import { isAtLeast, type CockroachVersion } from './version.js';
 
 /** No sink of CockroachDB's has this scheme: the statement is checked whole and refused at its very end, so no job can come of it. */
 const IMPOSSIBLE_SINK = 'failback-preflight://none';
@@ -50,12 +51,23 @@ async function tryTable(cockroach: Cockroach, trial: ChangefeedTrial, table: Tab
     return null;
   } catch (cause) {
     if (!(cause instanceof CockroachError) || cause.retryable) throw cause;
-    return explain(cause, trial, table);
+    return explain(
+      cause,
+      trial,
+      [table],
+      `GRANT CHANGEFEED ON TABLE ${quoteTable(table)} TO ${quoteIdentifier(trial.user)};`,
+    );
   }
 }
 
-function explain(error: CockroachError, trial: ChangefeedTrial, table: TableName): Finding | null {
-  const object = formatTableName(table);
+/** @param grant the statement after which this user may */
+function explain(
+  error: CockroachError,
+  trial: ChangefeedTrial,
+  tables: readonly TableName[],
+  grant: string,
+): Finding | null {
+  const object = tables.map(formatTableName).join(', ');
   switch (error.kind) {
     case 'sinkUnsupported':
       return null;
@@ -64,7 +76,7 @@ function explain(error: CockroachError, trial: ChangefeedTrial, table: TableName
         object,
         problem: `user ${trial.user} may not create a changefeed on it`,
         found: error.message,
-        remedy: onSource(`GRANT CHANGEFEED ON TABLE ${quoteTable(table)} TO ${quoteIdentifier(trial.user)};`),
+        remedy: onSource(grant),
       });
     case 'rangefeedDisabled':
       return trial.enablesRangefeeds ? null : rangefeedsOff(error.message);
@@ -74,7 +86,7 @@ function explain(error: CockroachError, trial: ChangefeedTrial, table: TableName
         problem: 'CockroachDB asks for an enterprise licence before it sends a changefeed to a webhook',
         found: error.message,
         remedy: action(
-          "Set the licence: SET CLUSTER SETTING enterprise.license = '...'. Intake without a sink (pull) needs none; it comes with a later version of Failback.",
+          'Start with "intake": "pull" in the input: the run then reads a changefeed without a sink, which needs no licence. Or set the licence: SET CLUSTER SETTING enterprise.license = \'...\'.',
         ),
       });
     case 'optionRefused':
@@ -104,28 +116,60 @@ function rangefeedsOff(found: string): Finding {
 }
 
 /**
+ * Runs the stream's changefeed without a sink until its first message.
+ * @throws CockroachError of a retryable kind
+ */
+export async function trySinkless(
+  cockroach: Cockroach,
+  trial: ChangefeedTrial,
+  options: TrialOptions,
+): Promise<readonly Finding[]> {
+  const { version } = cockroach;
+  try {
+    const came = await cockroach.stream(buildSinklessChangefeed({ ...trial, version }), () => true, options);
+    return came ? [] : [silent(options)];
+  } catch (cause) {
+    if (!(cause instanceof CockroachError) || cause.retryable) throw cause;
+    const finding = explain(cause, trial, trial.tables, grantReading(version, trial));
+    return finding === null ? [] : [finding];
+  }
+}
+
+/** Reading a changefeed without a sink needs SELECT alone since 23.1 (docs: changefeed-for), and a role option before. */
+function grantReading(version: CockroachVersion, { tables, user }: ChangefeedTrial): string {
+  const select = `GRANT SELECT ON TABLE ${tables.map(quoteTable).join(', ')} TO ${quoteIdentifier(user)};`;
+  return isAtLeast(version, 23, 1) ? select : `ALTER ROLE ${quoteIdentifier(user)} WITH CONTROLCHANGEFEED; ${select}`;
+}
+
+export interface TrialOptions {
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal;
+}
+
+/**
  * Runs a changefeed without a sink until its first message: a rangefeed may be refused although the setting reads true.
  * @throws CockroachError of a retryable kind
  */
 export async function tryRangefeed(
   cockroach: Cockroach,
   tables: readonly TableName[],
-  options: { readonly timeoutMs: number; readonly signal?: AbortSignal },
+  options: TrialOptions,
 ): Promise<readonly Finding[]> {
   try {
     const came = await cockroach.stream(buildSinklessProbe(tables, cockroach.version), () => true, options);
-    if (came) return [];
-    return [
-      createFinding('warning', 'rangefeed.silent', {
-        object: 'cluster',
-        problem: 'a changefeed tried without a sink sent nothing',
-        found: `no message within ${options.timeoutMs} ms`,
-        remedy: action('See kv.closed_timestamp.target_duration and the health of the ranges; the stream may lag.'),
-      }),
-    ];
+    return came ? [] : [silent(options)];
   } catch (cause) {
     if (!(cause instanceof CockroachError) || cause.retryable) throw cause;
     // Privileges, options and targets have been tried by CREATE and SELECT already.
     return cause.kind === 'rangefeedDisabled' ? [rangefeedsOff(cause.message)] : [];
   }
+}
+
+function silent({ timeoutMs }: TrialOptions): Finding {
+  return createFinding('warning', 'rangefeed.silent', {
+    object: 'cluster',
+    problem: 'a changefeed tried without a sink sent nothing',
+    found: `no message within ${timeoutMs} ms`,
+    remedy: action('See kv.closed_timestamp.target_duration and the health of the ranges; the stream may lag.'),
+  });
 }

@@ -1,12 +1,13 @@
 import type { ChangefeedOptions } from '../domain/changefeed-options.js';
 import { action, createFinding, onSource, type Finding } from '../domain/finding.js';
 import { hlcToMillis, type Hlc } from '../domain/hlc.js';
+import type { Intake } from '../domain/runbook-input.js';
 import type { TableName } from '../domain/table.js';
 import type { Cockroach } from './client.js';
 import { captureCursor } from './clock.js';
 import { describeTables, readDatabase, type IntrospectedTable } from './introspect.js';
 import { findForeignFeeds } from './jobs.js';
-import { tryCreateChangefeed, tryRangefeed } from './preflight-changefeed.js';
+import { tryCreateChangefeed, tryRangefeed, trySinkless } from './preflight-changefeed.js';
 import { findHistoryProblems, tryCursor } from './preflight-history.js';
 import { trySelect } from './preflight-select.js';
 import { checkSentinel } from './preflight-sentinel.js';
@@ -24,8 +25,10 @@ export interface CockroachPreflight {
   readonly stream: string;
   /** Table of the drain's sentinel row; absent: there is none. */
   readonly sentinel?: TableName;
-  /** Where the changefeed will send. */
-  readonly receiver: { readonly host: string; readonly port: number; readonly path: readonly string[] };
+  /** Default: a webhook. */
+  readonly intake?: Intake;
+  /** Where the changefeed will send; null: nowhere. */
+  readonly receiver: { readonly host: string; readonly port: number; readonly path: readonly string[] } | null;
   /** How long an outage must be survivable, in milliseconds. */
   readonly outageMs: number;
   /** A cursor that is there already; absent for a new stream. */
@@ -58,7 +61,7 @@ export async function preflightCockroach(
   const findings = [
     ...missing.map((name) => missingTable(name, database)),
     ...tables.flatMap(findTableProblems),
-    ...findPrivilegeProblems(privileges, request.settings),
+    ...findPrivilegeProblems(privileges, request),
     ...(await trySelect(cockroach, names, privileges.user, 'its rows cannot be compared')),
     ...(request.sentinel ? await checkSentinel(cockroach, request.sentinel, { database, user: privileges.user }) : []),
     ...(await tryChangefeeds(cockroach, request, names, privileges.user)),
@@ -72,7 +75,7 @@ export async function preflightCockroach(
 
 function findPrivilegeProblems(
   privileges: SystemPrivileges,
-  settings: Readonly<Record<string, string>>,
+  { settings, intake }: Pick<CockroachPreflight, 'settings' | 'intake'>,
 ): readonly Finding[] {
   const lacks = (privilege: string, problem: string): Finding =>
     createFinding('blocking', `privilege.${privilege.toLowerCase()}`, {
@@ -83,7 +86,7 @@ function findPrivilegeProblems(
     });
   const names = Object.keys(settings);
   return [
-    ...(hasAny(privileges, 'VIEWJOB', 'CONTROLJOB')
+    ...(intake === 'pull' || hasAny(privileges, 'VIEWJOB', 'CONTROLJOB')
       ? []
       : [lacks('VIEWJOB', "without it changefeeds of others are not seen, and two could send the stream's rows")]),
     ...(names.length === 0 || hasAny(privileges, 'MODIFYCLUSTERSETTING')
@@ -101,18 +104,14 @@ async function tryChangefeeds(
   if (tables.length === 0) return [];
   const cursor = await captureCursor(cockroach, request.signal);
   const enablesRangefeeds = request.settings['kv.rangefeed.enabled'] === 'true';
-  const refused = await tryCreateChangefeed(cockroach, {
-    tables,
-    options: request.options,
-    cursor,
-    user,
-    enablesRangefeeds,
-  });
-  if (refused.some((finding) => finding.id === 'rangefeed.disabled')) return refused;
+  const wanted = { tables, options: request.options, cursor, user, enablesRangefeeds };
   const trial = {
     timeoutMs: request.rangefeedTrialMs ?? 10_000,
     ...(request.signal ? { signal: request.signal } : {}),
   };
+  if (request.intake === 'pull') return trySinkless(cockroach, wanted, trial);
+  const refused = await tryCreateChangefeed(cockroach, wanted);
+  if (refused.some((finding) => finding.id === 'rangefeed.disabled')) return refused;
   const silent = await tryRangefeed(cockroach, tables, trial);
   return [...refused, ...silent.filter((finding) => !(enablesRangefeeds && finding.id === 'rangefeed.disabled'))];
 }
@@ -126,15 +125,18 @@ async function findHistory(
   const canProtect = known && hasAny(privileges, 'REPLICATION');
   const grant = known ? `GRANT SYSTEM REPLICATION TO ${quoteIdentifier(privileges.user)};` : null;
   const ttls = canProtect ? [] : await readGcTtls(cockroach, database, names);
-  const maxAgeMs = await readProtectionMaxAge(cockroach);
+  // It is the age of what a job protects, and `pull` has none.
+  const maxAgeMs = request.intake === 'pull' ? null : await readProtectionMaxAge(cockroach);
   return findHistoryProblems({ canProtect, grant, ttls, outageMs: request.outageMs, maxAgeMs });
 }
 
 async function findFeedsInTheWay(cockroach: Cockroach, request: CockroachPreflight): Promise<readonly Finding[]> {
-  const feeds = await findForeignFeeds(cockroach, request.receiver, request.stream);
+  const { receiver } = request;
+  if (receiver === null) return [];
+  const feeds = await findForeignFeeds(cockroach, receiver, request.stream);
   return feeds.map((feed) =>
     createFinding('blocking', 'receiver.inUse', {
-      object: `${request.receiver.host}:${request.receiver.port}/${request.receiver.path.join('/')}`,
+      object: `${receiver.host}:${receiver.port}/${receiver.path.join('/')}`,
       problem: 'another changefeed sends to this receiver and schema',
       found: `job ${feed.jobId} (${feed.status})${feed.sink?.stream ? ` of stream ${feed.sink.stream}` : ''}`,
       // Of a run of ours: cancelled by hand, it would only be made again, or history would be lost to a run that is meant to go on.

@@ -11,7 +11,7 @@ export interface ListeningWord {
   readonly cursor: string;
   /** What is applied on the target. */
   readonly applied: string;
-  /** Advertised base URL of the receiver, `https://host:port`. */
+  /** Advertised base URL of the receiver, `https://host:port`; empty with the intake `pull`, which has none. */
   readonly receiverUrl: string;
   /** False when the stage was not complete from the checkpoint on, and a new incarnation was bound. */
   readonly stageKept: boolean;
@@ -30,7 +30,12 @@ export interface DeliveredWord {
  */
 export interface TroubleWord {
   readonly token: string;
-  readonly type: 'Target.Unavailable' | 'Stage.Unavailable' | 'Changefeed.LateRows' | 'Stage.OverBudget';
+  readonly type:
+    | 'Target.Unavailable'
+    | 'Source.Unavailable'
+    | 'Stage.Unavailable'
+    | 'Changefeed.LateRows'
+    | 'Stage.OverBudget';
   /** Null: it is over. */
   readonly cause: string | null;
 }

@@ -120,6 +120,22 @@ export function judgeChangefeed(input: HealthInput): HealthVerdict {
   return ill('Changefeed.JobGone', 'CockroachDB lists no job of this stream', 'recreate');
 }
 
+/** Judges a stream that reads its changefeed itself: there is no job, and what has to be done about the connection the attempt does. Pure. */
+export function judgePulled({
+  delivery,
+  wanted,
+  stallAfterMs,
+}: Pick<HealthInput, 'delivery' | 'wanted' | 'stallAfterMs'>): HealthVerdict {
+  if (wanted !== 'running') return well('none');
+  if (delivery.sinceAdvanceMs <= stallAfterMs) return well(delivery.proven ? 'none' : 'wait');
+  const cause = `${whatIsMissing(delivery)} has arrived for ${Math.round(delivery.sinceAdvanceMs / 1_000)} s over the connection to the source; the log of the worker says what becomes of it`;
+  return ill('Changefeed.Stalled', cause, 'wait');
+}
+
+function whatIsMissing({ proven }: DeliveryFacts): string {
+  return proven ? 'no resolved timestamp' : 'nothing at all';
+}
+
 function judgeDelivery(input: HealthInput, job: JobFacts): HealthVerdict {
   // Nothing can arrive: a kept stage keeps its incarnation, and with it a job that was made for the host before.
   if (input.sendsElsewhere !== null)
@@ -129,11 +145,10 @@ function judgeDelivery(input: HealthInput, job: JobFacts): HealthVerdict {
       'recreate',
     );
   if (input.delivery.sinceAdvanceMs <= input.stallAfterMs) return well(input.delivery.proven ? 'none' : 'wait');
-  const what = input.delivery.proven ? 'no resolved timestamp' : 'nothing at all';
   const words = job.runningStatus === '' ? 'says nothing' : `says "${job.runningStatus}"`;
   return ill(
     'Changefeed.Stalled',
-    `${what} has arrived for ${Math.round(input.delivery.sinceAdvanceMs / 1_000)} s; job ${job.jobId} is ${job.status} and ${words}`,
+    `${whatIsMissing(input.delivery)} has arrived for ${Math.round(input.delivery.sinceAdvanceMs / 1_000)} s; job ${job.jobId} is ${job.status} and ${words}`,
     'wait',
   );
 }

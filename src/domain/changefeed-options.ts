@@ -1,3 +1,5 @@
+import type { Intake } from './runbook-input.js';
+
 /** Options of CREATE CHANGEFEED by name, in the order in which they are written; null for one that takes no value. */
 export type ChangefeedOptions = Readonly<Record<string, string | null>>;
 
@@ -71,9 +73,16 @@ const ALLOWED: Readonly<Record<string, Check>> = {
   range_distribution_strategy: oneOf('default', 'balanced_simple'),
 };
 
+/** Whether an option is about a webhook sink: a changefeed without a sink refuses it. */
+export function isOfWebhook(option: string): boolean {
+  return option.startsWith('webhook_') || option === 'compression';
+}
+
 /** Every override that must be refused, each with its reason. Pure; empty when all is well. */
-export function refuseOptions(overrides: ChangefeedOptions): readonly RefusedOption[] {
+export function refuseOptions(overrides: ChangefeedOptions, intake: Intake = 'webhook'): readonly RefusedOption[] {
   return Object.entries(overrides).flatMap(([option, value]): RefusedOption[] => {
+    if (intake === 'pull' && isOfWebhook(option))
+      return [{ option, reason: 'it is about a webhook, and with "intake": "pull" there is none' }];
     const forbidden = Object.hasOwn(FORBIDDEN, option) ? FORBIDDEN[option] : undefined;
     if (forbidden !== undefined) return [{ option, reason: forbidden }];
     const check = Object.hasOwn(ALLOWED, option) ? ALLOWED[option] : undefined;

@@ -125,7 +125,8 @@ export const FAILURES = {
   },
   'Changefeed.Stalled': {
     meaning: 'No resolved timestamp has arrived for too long.',
-    remedy: 'See the running status of the job: is the receiver reachable from every node of the cluster?',
+    remedy:
+      'See the running status of the job: is the receiver reachable from every node of the cluster? With the intake pull: the log of the worker.',
     retryable: true,
   },
   'Changefeed.PauseTooLong': {

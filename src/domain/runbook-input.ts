@@ -67,6 +67,10 @@ export const CLUSTER_SETTINGS = [
   'kv.rangefeed.concurrent_catchup_iterators',
 ] as const;
 
+/** How rows come from CockroachDB. `webhook`: a changefeed job posts them to the worker; `pull`: the worker reads a changefeed without a sink. */
+export const INTAKES = ['webhook', 'pull'] as const;
+export type Intake = (typeof INTAKES)[number];
+
 export const GATES = ['forward', 'finish'] as const;
 export type Gate = (typeof GATES)[number];
 
@@ -155,6 +159,8 @@ const limits = z
     receiverStart: duration('1m'),
     /** No resolved timestamp for so long is an incident. */
     stallAfter: duration('1m'),
+    /** With `pull`: nothing for so long, and for 5 times `changefeed.resolved`, is a lost connection. */
+    silence: duration('30s'),
     /** Lag beyond this is an incident. */
     maxLag: duration('5m'),
     healthEvery: duration('2s'),
@@ -182,6 +188,8 @@ export const runbookInputSchema = z.strictObject(
       .array(tableName, 'expected a list of "schema.table"')
       .min(1, 'expected at least one table')
       .max(500, 'expected at most 500 tables'),
+    /** How rows come from CockroachDB. */
+    intake: z.enum(INTAKES, 'expected "webhook" or "pull"').default('webhook'),
     /** Schema of the target tables, where it is not the source's. */
     targetSchema: identifier('the name of a schema').optional(),
     /** Where the checkpoint lives on the target. */

@@ -69,11 +69,11 @@ function streamLines(status: RunbookStatus): string[] {
   if (status.atCursor) lines.push(`at the cursor: ${status.atCursor}`);
   if (!stream) return lines;
   lines.push(
-    `changefeed job ${stream.jobId ?? 'not created yet'} (${stream.jobStatus ?? 'unknown'}), incarnation ${stream.incarnation}, host ${stream.host ?? 'none yet'}`,
+    `${stream.intake === 'pull' ? 'changefeed without a sink' : `changefeed job ${stream.jobId ?? 'not created yet'}`} (${stream.jobStatus ?? 'unknown'}), incarnation ${stream.incarnation}, host ${stream.host ?? 'none yet'}`,
   );
   lines.push(
     stream.delivered
-      ? `delivery is proven: the receiver took resolved ${instant(stream.delivered)}`
+      ? `delivery is proven: ${stream.intake === 'pull' ? 'the run' : 'the receiver'} took resolved ${instant(stream.delivered)}`
       : 'delivery is not proven yet',
   );
   if (stream.applied)

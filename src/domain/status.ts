@@ -1,6 +1,6 @@
 import type { Incident } from './incident.js';
 import type { Phase } from './phases.js';
-import type { Gate } from './runbook-input.js';
+import type { Gate, Intake } from './runbook-input.js';
 
 /** A message of a person as the run has taken it. */
 export interface MessageRecord {
@@ -15,6 +15,8 @@ export interface MessageRecord {
 /** What the stream last reported. HLCs are text. */
 export interface StreamStatus {
   readonly stream: string;
+  /** Absent: a webhook. */
+  readonly intake?: Intake;
   readonly host: string | null;
   /** A request of our own has reached the attempt that serves, through the URL that CockroachDB is given. */
   readonly reached?: boolean;

@@ -113,9 +113,7 @@ export interface CheckpointStore {
   setStopAt(stream: string, stopAt: Hlc | null): Promise<boolean>;
   /** What the attempt that holds `token` sees while the stream rests at its stop. */
   writeHold(stream: string, token: string, hold: StreamHold): Promise<void>;
-  readHold(
-    stream: string,
-  ): Promise<{ readonly applied: Hlc; readonly stopAt: Hlc | null; readonly hold: StreamHold | null } | null>;
+  readHold(stream: string): Promise<StoredHold | null>;
   readRun(run: string): Promise<RunRecord | null>;
   writeRun(record: RunRecord): Promise<void>;
   /** Claims each target table for the run; returns the claims of others that are in the way (protocol rule 33), none taken then. */
@@ -139,6 +137,14 @@ export interface StreamHold {
   readonly seenUpTo: Hlc;
   /** Changes of the source in (at, seenUpTo]. */
   readonly newerChanges: number;
+}
+
+/** What the row wants of the attempt that has it, and what that attempt sees. */
+export interface StoredHold {
+  readonly applied: Hlc;
+  readonly stopAt: Hlc | null;
+  readonly feedWanted: boolean;
+  readonly hold: StreamHold | null;
 }
 
 export interface StoredCheckpoint extends Checkpoint {

@@ -22,6 +22,7 @@ export interface WorkerConfig {
   readonly stageDir: string;
   /** For each stage, in bytes. */
   readonly stageBudget: number;
+  /** Null: this worker has none, and serves runs only whose intake is `pull`. */
   readonly receiver: {
     readonly bindAddr: string;
     /** As CockroachDB reaches it, `https://host:port`. */
@@ -32,7 +33,7 @@ export interface WorkerConfig {
     readonly clientCaFile: string | null;
     readonly token: string | null;
     readonly maxBodyBytes: number;
-  };
+  } | null;
   /** What CockroachDB is given in the sink URL. */
   readonly sink: {
     readonly caFile: string | null;
@@ -83,20 +84,21 @@ const bytes = (fallback: string) =>
       return size ?? 0;
     });
 
-const environment = z.object({
-  TEMPORAL_ADDRESS: z.string().default('127.0.0.1:7233'),
-  TEMPORAL_NAMESPACE: z.string().default('default'),
-  TEMPORAL_API_KEY: optional,
-  TEMPORAL_TLS_CA: optional,
-  TEMPORAL_TLS_CERT: optional,
-  TEMPORAL_TLS_KEY: optional,
-  FAILBACK_TASK_QUEUE: z.string().default('failback'),
-  FAILBACK_HOST: z
-    .string()
-    .regex(/^[A-Za-z0-9._-]{1,100}$/, 'must be letters, digits, ".", "_" and "-"')
-    .default(hostname()),
-  FAILBACK_STAGE_DIR: text,
-  FAILBACK_STAGE_BUDGET: bytes('10GiB'),
+/** What a worker with a receiver is told; one that is told nothing of it has none. */
+const RECEIVER_VARIABLES = [
+  'FAILBACK_BIND_ADDR',
+  'FAILBACK_RECEIVER_URL',
+  'FAILBACK_TLS_CERTIFICATE',
+  'FAILBACK_TLS_PRIVATE_KEY',
+  'FAILBACK_CLIENT_CA',
+  'FAILBACK_RECEIVER_TOKEN',
+  'FAILBACK_MAX_BODY_BYTES',
+  'FAILBACK_SINK_CA',
+  'FAILBACK_SINK_CLIENT_CERTIFICATE',
+  'FAILBACK_SINK_CLIENT_KEY',
+] as const;
+
+const receiverEnvironment = z.object({
   FAILBACK_BIND_ADDR: z
     .string()
     .regex(/^(.*):(\d{1,5})$/, 'must be host:port or :port')
@@ -116,6 +118,22 @@ const environment = z.object({
   FAILBACK_SINK_CA: optional,
   FAILBACK_SINK_CLIENT_CERTIFICATE: optional,
   FAILBACK_SINK_CLIENT_KEY: optional,
+});
+
+const environment = z.object({
+  TEMPORAL_ADDRESS: z.string().default('127.0.0.1:7233'),
+  TEMPORAL_NAMESPACE: z.string().default('default'),
+  TEMPORAL_API_KEY: optional,
+  TEMPORAL_TLS_CA: optional,
+  TEMPORAL_TLS_CERT: optional,
+  TEMPORAL_TLS_KEY: optional,
+  FAILBACK_TASK_QUEUE: z.string().default('failback'),
+  FAILBACK_HOST: z
+    .string()
+    .regex(/^[A-Za-z0-9._-]{1,100}$/, 'must be letters, digits, ".", "_" and "-"')
+    .default(hostname()),
+  FAILBACK_STAGE_DIR: text,
+  FAILBACK_STAGE_BUDGET: bytes('10GiB'),
   FAILBACK_METRICS_ADDR: z
     .string()
     .regex(/^(.*):(\d{1,5})$/, 'must be host:port or :port')
@@ -130,10 +148,16 @@ const environment = z.object({
  */
 export function readWorkerConfig(env: Readonly<Record<string, string | undefined>> = process.env): WorkerConfig {
   const parsed = environment.safeParse(env);
-  const problems = parsed.success ? [] : parsed.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`);
+  const hasReceiver = RECEIVER_VARIABLES.some((name) => env[name] !== undefined);
+  const forReceiver = hasReceiver ? receiverEnvironment.safeParse(env) : null;
+  const problems = [parsed, forReceiver].flatMap((one) =>
+    one === null || one.success ? [] : one.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`),
+  );
   if (parsed.success) problems.push(...contradictions(parsed.data));
+  if (forReceiver?.success) problems.push(...openDoors(forReceiver.data));
   if (!parsed.success || problems.length > 0) throw new InvalidConfigError(problems);
   const { data } = parsed;
+  const receiver = forReceiver?.data ?? null;
   const tls = data.TEMPORAL_TLS_CA ?? data.TEMPORAL_TLS_CERT ?? data.TEMPORAL_TLS_KEY;
   return {
     temporal: {
@@ -153,19 +177,19 @@ export function readWorkerConfig(env: Readonly<Record<string, string | undefined
     host: data.FAILBACK_HOST,
     stageDir: data.FAILBACK_STAGE_DIR,
     stageBudget: data.FAILBACK_STAGE_BUDGET,
-    receiver: {
-      bindAddr: data.FAILBACK_BIND_ADDR,
-      advertisedUrl: data.FAILBACK_RECEIVER_URL,
-      tlsCertificateFile: data.FAILBACK_TLS_CERTIFICATE,
-      tlsPrivateKeyFile: data.FAILBACK_TLS_PRIVATE_KEY,
-      clientCaFile: data.FAILBACK_CLIENT_CA ?? null,
-      token: data.FAILBACK_RECEIVER_TOKEN ?? null,
-      maxBodyBytes: data.FAILBACK_MAX_BODY_BYTES,
+    receiver: receiver && {
+      bindAddr: receiver.FAILBACK_BIND_ADDR,
+      advertisedUrl: receiver.FAILBACK_RECEIVER_URL,
+      tlsCertificateFile: receiver.FAILBACK_TLS_CERTIFICATE,
+      tlsPrivateKeyFile: receiver.FAILBACK_TLS_PRIVATE_KEY,
+      clientCaFile: receiver.FAILBACK_CLIENT_CA ?? null,
+      token: receiver.FAILBACK_RECEIVER_TOKEN ?? null,
+      maxBodyBytes: receiver.FAILBACK_MAX_BODY_BYTES,
     },
     sink: {
-      caFile: data.FAILBACK_SINK_CA ?? null,
-      clientCertificateFile: data.FAILBACK_SINK_CLIENT_CERTIFICATE ?? null,
-      clientKeyFile: data.FAILBACK_SINK_CLIENT_KEY ?? null,
+      caFile: receiver?.FAILBACK_SINK_CA ?? null,
+      clientCertificateFile: receiver?.FAILBACK_SINK_CLIENT_CERTIFICATE ?? null,
+      clientKeyFile: receiver?.FAILBACK_SINK_CLIENT_KEY ?? null,
     },
     metricsAddr: data.FAILBACK_METRICS_ADDR ?? null,
     secretsDir: data.FAILBACK_SECRETS_DIR ?? null,
@@ -176,12 +200,15 @@ export function readWorkerConfig(env: Readonly<Record<string, string | undefined
 }
 
 function contradictions(data: z.output<typeof environment>): string[] {
+  if (data.FAILBACK_HOST !== data.FAILBACK_TASK_QUEUE) return [];
+  return [
+    `FAILBACK_HOST and FAILBACK_TASK_QUEUE must differ: both are ${data.FAILBACK_HOST}, and each is a queue of its own`,
+  ];
+}
+
+/** Who could come in by the receiver who should not, and who could not who should. */
+function openDoors(data: z.output<typeof receiverEnvironment>): string[] {
   const problems: string[] = [];
-  if (data.FAILBACK_HOST === data.FAILBACK_TASK_QUEUE) {
-    problems.push(
-      `FAILBACK_HOST and FAILBACK_TASK_QUEUE must differ: both are ${data.FAILBACK_HOST}, and each is a queue of its own`,
-    );
-  }
   if (data.FAILBACK_CLIENT_CA === undefined && data.FAILBACK_RECEIVER_TOKEN === undefined) {
     problems.push(
       'FAILBACK_CLIENT_CA or FAILBACK_RECEIVER_TOKEN must be set: without either, anybody could write to the target through the receiver',

@@ -27,7 +27,8 @@ export interface Dependencies {
   /** Drops abandoned stages, now and then; returns its end. */
   readonly watchStages: () => () => void;
   readonly activities: ActivityDeps;
-  readonly receiver: Receiver;
+  /** Null: the environment names none. */
+  readonly receiver: Receiver | null;
   /** For `/_/varz`. */
   readonly figures: () => WorkerFigures;
 }
@@ -50,22 +51,7 @@ export async function createDependencies(
   const connect = createConnections(config);
   requireSinkCertificates(config);
   requireStageDir(config.stageDir);
-  const receiver = await startReceiver({
-    bindAddr: config.receiver.bindAddr,
-    tls: {
-      cert: readPem('FAILBACK_TLS_CERTIFICATE', config.receiver.tlsCertificateFile),
-      key: readPem('FAILBACK_TLS_PRIVATE_KEY', config.receiver.tlsPrivateKeyFile),
-      ...(config.receiver.clientCaFile === null
-        ? {}
-        : { clientCa: readPem('FAILBACK_CLIENT_CA', config.receiver.clientCaFile) }),
-    },
-    ...(config.receiver.token === null ? {} : { bearerToken: config.receiver.token }),
-    maxBodyBytes: config.receiver.maxBodyBytes,
-    onRefused: onceAMinute(
-      ({ stream, status }) => `receiver: answered ${status}${stream === null ? '' : ` to stream ${stream}`}`,
-      log,
-    ),
-  });
+  const receiver = config.receiver && (await openReceiver(config.receiver, log));
   const access: Access = {
     openSource: async (place) =>
       connectCockroach({
@@ -92,14 +78,15 @@ export async function createDependencies(
       secrets: createSinkSecrets(config),
       searchAttributes: () => ensureSearchAttributes(connection, config.temporal.namespace),
       receiver: () =>
-        Promise.resolve({
-          advertisedUrl: config.receiver.advertisedUrl,
-          findings: checkCertificate(receiver, config.receiver.advertisedUrl),
-        }),
+        Promise.resolve(
+          receiver && {
+            advertisedUrl: receiver.advertisedUrl,
+            findings: checkCertificate(receiver, receiver.advertisedUrl),
+          },
+        ),
       host: {
         host: config.host,
         receiver,
-        advertisedUrl: config.receiver.advertisedUrl,
         budget: budgetOf(config.stageBudget),
         openStage: (stream, place, staging) => {
           if (staging !== undefined) return access.staging(staging, stream).open(stream);
@@ -124,6 +111,27 @@ function watchStages(abandoned: AbandonedStages, log: (message: string) => void)
   look();
   const timer = setInterval(look, STAGES_EVERY_MS);
   return () => clearInterval(timer);
+}
+
+async function openReceiver(
+  config: NonNullable<WorkerConfig['receiver']>,
+  log: (message: string) => void,
+): Promise<Receiver & { readonly advertisedUrl: string }> {
+  const receiver = await startReceiver({
+    bindAddr: config.bindAddr,
+    tls: {
+      cert: readPem('FAILBACK_TLS_CERTIFICATE', config.tlsCertificateFile),
+      key: readPem('FAILBACK_TLS_PRIVATE_KEY', config.tlsPrivateKeyFile),
+      ...(config.clientCaFile === null ? {} : { clientCa: readPem('FAILBACK_CLIENT_CA', config.clientCaFile) }),
+    },
+    ...(config.token === null ? {} : { bearerToken: config.token }),
+    maxBodyBytes: config.maxBodyBytes,
+    onRefused: onceAMinute(
+      ({ stream, status }) => `receiver: answered ${status}${stream === null ? '' : ` to stream ${stream}`}`,
+      log,
+    ),
+  });
+  return { ...receiver, advertisedUrl: config.advertisedUrl };
 }
 
 /** @throws InvalidConfigError: better now than with the first stream */

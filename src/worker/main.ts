@@ -48,7 +48,7 @@ async function run(config: WorkerConfig): Promise<void> {
     const native = await NativeConnection.connect(options);
     ends.push(() => native.close());
     const { activities, receiver, figures, watchStages } = await createDependencies(config, connection, say);
-    ends.push(() => receiver.close(1_000));
+    if (receiver !== null) ends.push(() => receiver.close(1_000));
     if (config.metricsAddr !== null) {
       const metrics = await startMetricsServer(config.metricsAddr, figures, () => polls);
       ends.push(() => metrics.close());
@@ -56,9 +56,11 @@ async function run(config: WorkerConfig): Promise<void> {
     const workers = await createWorkers(config, native, activities);
     stop.signal.addEventListener('abort', () => workers.forEach((worker) => worker.shutdown()));
     if (stop.signal.aborted) workers.forEach((worker) => worker.shutdown());
-    say(
-      `worker ${config.host} polls ${config.temporal.taskQueue} at ${config.temporal.address}; its receiver listens on port ${receiver.port}`,
-    );
+    const intake =
+      receiver === null
+        ? 'it has no receiver (FAILBACK_RECEIVER_URL is not set), and serves runs with "intake": "pull"'
+        : `its receiver listens on port ${receiver.port}`;
+    say(`worker ${config.host} polls ${config.temporal.taskQueue} at ${config.temporal.address}; ${intake}`);
     const endWatch = watchStages();
     ends.push(() => Promise.resolve(endWatch()));
     const running = workers.map((worker) => worker.run());

@@ -35,7 +35,7 @@ export function createSinkSecrets({ sink, receiver }: Pick<WorkerConfig, 'sink' 
           ...(clientCert === undefined ? {} : { clientCert }),
           ...(clientKey === undefined ? {} : { clientKey }),
         },
-        token: receiver.token,
+        token: receiver?.token ?? null,
       };
     },
   };

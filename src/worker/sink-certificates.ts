@@ -20,7 +20,7 @@ export function requireSinkCertificates({ sink, receiver }: Pick<WorkerConfig, '
   } catch {
     throw new InvalidConfigError(['FAILBACK_SINK_CLIENT_KEY is not the key of FAILBACK_SINK_CLIENT_CERTIFICATE']);
   }
-  if (receiver.clientCaFile === null) return;
+  if (!receiver?.clientCaFile) return;
   const authorities = parsed('FAILBACK_CLIENT_CA', readPem('FAILBACK_CLIENT_CA', receiver.clientCaFile));
   // Intermediates follow the client's own: one of the chain must be of the CA.
   if (

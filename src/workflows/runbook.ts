@@ -23,6 +23,11 @@ export interface Runbook {
 /** What preflight has found and later phases need. */
 export type Facts = PreflightFacts;
 
+/** Whether the stream reads its changefeed itself. A run of an earlier release does not. */
+export function isPull({ input }: { readonly input: RunbookInput }): boolean {
+  return input.intake === 'pull';
+}
+
 export function placeOf({ run, input }: Pick<Runbook, 'run' | 'input'>): Place {
   return {
     run,

@@ -9,7 +9,7 @@ import { boundedActivities, watchingActivities } from './activity-proxies.js';
 import { failureTypeOf, reasonOf } from './compensation.js';
 import { historyIsLong } from './history.js';
 import { insist, type Insistence } from './insist.js';
-import { placeOf } from './runbook.js';
+import { isPull, placeOf } from './runbook.js';
 import type { StreamState } from './stream.js';
 
 /** The history gets a roll-up at least so often. */
@@ -79,20 +79,22 @@ export function patience(state: StreamState): Insistence {
 async function keep(state: StreamState, word: ListeningWord): Promise<void> {
   const { args, status } = state;
   const place = placeOf(args);
-  await insist(patience(state), () =>
-    boundedActivities('prove the receiver through its advertised URL').proveReceiver({
-      word,
-      targetDatabase: args.targetDatabase,
-      targetSchema: args.targetSchema,
-      stream: args.run,
-    }),
-  );
+  // With `pull` nobody has to reach us.
+  if (!isPull(args))
+    await insist(patience(state), () =>
+      boundedActivities('prove the receiver through its advertised URL').proveReceiver({
+        word,
+        targetDatabase: args.targetDatabase,
+        targetSchema: args.targetSchema,
+        stream: args.run,
+      }),
+    );
   status.reached = true;
   await state.say();
   if (!isEnsured(state, word)) {
     // The pause may have been asked for while the attempt before ended. A paused stream is watched, too; its resume makes the changefeed.
-    if (state.paused) await pauseJob(state);
-    else await ensureJob(state, word);
+    if (state.paused) await pauseFeed(state);
+    else await ensureFeed(state, word);
   }
 
   let view: StreamView | null = null;
@@ -112,6 +114,7 @@ async function keep(state: StreamState, word: ListeningWord): Promise<void> {
           tables: args.plan.map((table) => table.source),
           incarnation: word.incarnation,
           receiverUrl: word.receiverUrl,
+          ...(isPull(args) ? { intake: 'pull' as const } : {}),
           wanted: state.paused ? 'paused' : 'running',
           proven: status.delivered !== null,
           restingMs: state.restingSince === null ? 0 : Date.now() - state.restingSince,
@@ -128,10 +131,10 @@ async function keep(state: StreamState, word: ListeningWord): Promise<void> {
       watch.cancel();
     }
     if (state.paused && !wasPaused) {
-      await pauseJob(state);
+      await pauseFeed(state);
     } else if (state.resumes !== resumesSeen) {
       resumesSeen = state.resumes;
-      await ensureJob(state, word);
+      await ensureFeed(state, word);
     } else if (view !== null) {
       status.jobStatus = view.jobStatus;
     }
@@ -144,6 +147,33 @@ async function keep(state: StreamState, word: ListeningWord): Promise<void> {
       if (await needsNewIncarnation(state, view, word)) return;
     }
   }
+}
+
+async function ensureFeed(state: StreamState, word: ListeningWord): Promise<void> {
+  if (isPull(state.args)) await wantFeed(state, word, true);
+  else await ensureJob(state, word);
+}
+
+async function pauseFeed(state: StreamState): Promise<void> {
+  if (isPull(state.args)) await wantFeed(state, null, false);
+  else await pauseJob(state);
+}
+
+/** With `pull` it is the attempt that opens and ends the feed: it reads in its row what is wanted (protocol rule 6). */
+async function wantFeed(state: StreamState, word: ListeningWord | null, wanted: boolean): Promise<void> {
+  const { args, status } = state;
+  let { resumes } = state;
+  await insist(patience(state), () => {
+    ({ resumes } = state);
+    return boundedActivities(wanted ? 'read the changefeed' : 'read no changefeed').wantFeed({
+      place: placeOf(args),
+      stream: args.run,
+      wanted,
+    });
+  });
+  if (word !== null) state.ensured = { incarnation: word.incarnation, resumes };
+  status.jobStatus = wanted ? 'reading' : 'paused';
+  await state.say();
 }
 
 /** Creates the changefeed of the incarnation unless a live job of it exists, resumes it where it rests, then cancels those of lower ones. */
@@ -169,8 +199,10 @@ async function ensureJob(state: StreamState, word: ListeningWord): Promise<void>
 }
 
 /** Whether the attempt before has handed this changefeed over, and nobody has asked for a resume since. */
-function isEnsured({ ensured, resumes }: StreamState, { incarnation }: ListeningWord): boolean {
-  return ensured?.incarnation === incarnation && ensured.resumes === resumes;
+function isEnsured({ args, ensured, resumes, paused }: StreamState, { incarnation }: ListeningWord): boolean {
+  if (ensured?.resumes !== resumes) return false;
+  // With `pull` each connection is an incarnation, and the row wants them all; a pause may have been cut off by the last one's end.
+  return isPull(args) ? !paused : ensured.incarnation === incarnation;
 }
 
 async function pauseJob(state: StreamState): Promise<void> {
@@ -186,7 +218,7 @@ async function needsNewIncarnation(state: StreamState, view: StreamView, word: L
   for (const type of ['Source.Unavailable', 'Target.Unavailable'] as const) {
     if (view.trouble?.type === type) await state.incident({ type, open: true, cause: view.trouble.cause });
     // Whoever watches may reach the target while the attempt cannot write there: only the attempt takes back its word.
-    else if (state.attempt.trouble !== type) await state.incident({ type, open: false });
+    else if (!state.attempt.troubles.has(type)) await state.incident({ type, open: false });
   }
   await state.incident(
     view.lagging
@@ -211,10 +243,10 @@ async function needsNewIncarnation(state: StreamState, view: StreamView, word: L
     case 'wait':
       return false;
     case 'pause':
-      await pauseJob(state);
+      await pauseFeed(state);
       return false;
     case 'resume':
-      await ensureJob(state, word);
+      await ensureFeed(state, word);
       return false;
     case 'recreate':
       state.renew = true;

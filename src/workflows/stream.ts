@@ -38,7 +38,7 @@ import {
   streamStatusSignal,
   troubleSignal,
 } from './messages.js';
-import { placeOf } from './runbook.js';
+import { isPull, placeOf } from './runbook.js';
 import { patience, rollUpMs, serve } from './serve.js';
 
 const LAST_BACKOFF_MS = 20_000;
@@ -63,8 +63,8 @@ export interface AttemptState {
   /** Random for each attempt: words of an older one are ignored (protocol rule 38). */
   token: string;
   listening: ListeningWord | null;
-  /** What it says it is in, and retries by itself; null: nothing. */
-  trouble: 'Target.Unavailable' | null;
+  /** What it says it is in, and retries by itself. */
+  readonly troubles: Set<'Target.Unavailable' | 'Source.Unavailable'>;
   end: AttemptOver | null;
 }
 
@@ -157,7 +157,7 @@ async function attempt(state: StreamState): Promise<boolean> {
   status.attempts += 1;
   state.attempt.token = uuid4();
   state.attempt.listening = null;
-  state.attempt.trouble = null;
+  state.attempt.troubles.clear();
   state.attempt.end = null;
   const scope = new CancellationScope();
   const renew = state.renew;
@@ -176,6 +176,7 @@ async function attempt(state: StreamState): Promise<boolean> {
         targetSchema: args.targetSchema,
         enforcementOff: args.enforcementOff,
         apply: args.input.apply,
+        ...(isPull(args) ? { pull: { changefeed: args.input.changefeed, silenceMs: args.input.limits.silence } } : {}),
         renew,
         mirrored: state.mirrored,
         staging: args.input.staging,
@@ -269,6 +270,7 @@ function openState(args: StreamArgs): StreamState {
   const open = new Set<FailureType>(openIncidents);
   const status: StreamState['status'] = {
     stream: args.run,
+    ...(isPull(args) ? { intake: 'pull' as const } : {}),
     host: null,
     jobId: null,
     jobStatus: null,
@@ -285,11 +287,14 @@ function openState(args: StreamArgs): StreamState {
     protectedAt: carried.protectedAt ?? Date.now(),
     args,
     status,
-    attempt: { token: '', listening: null, trouble: null, end: null },
+    attempt: { token: '', listening: null, troubles: new Set(), end: null },
     proofs: 0,
     async say() {
+      const feed = isPull(args)
+        ? `changefeed without a sink (${status.jobStatus ?? 'unknown'})`
+        : `changefeed job ${status.jobId ?? 'none yet'} (${status.jobStatus ?? 'unknown'})`;
       setCurrentDetails(
-        `changefeed job ${status.jobId ?? 'none yet'} (${status.jobStatus ?? 'unknown'}), incarnation ${status.incarnation}, applied ${status.applied ?? 'nothing yet'}, host ${status.host ?? 'none yet'}`,
+        `${feed}, incarnation ${status.incarnation}, applied ${status.applied ?? 'nothing yet'}, host ${status.host ?? 'none yet'}`,
       );
       await run.signal(streamStatusSignal, { ...status });
     },
@@ -321,7 +326,10 @@ function openState(args: StreamArgs): StreamState {
     if (!isCurrent(word)) return;
     const { type, cause } = word;
     // The others are no states of the attempt that a watch could know better.
-    if (type === 'Target.Unavailable') state.attempt.trouble = cause === null ? null : type;
+    if (type === 'Target.Unavailable' || type === 'Source.Unavailable') {
+      if (cause === null) state.attempt.troubles.delete(type);
+      else state.attempt.troubles.add(type);
+    }
     await state.incident(cause === null ? { type, open: false } : { type, open: true, cause });
   });
   setHandler(streamPauseSignal, () => {

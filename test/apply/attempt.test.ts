@@ -46,6 +46,42 @@ suite('which stage is ours (protocol rules B, D)', () => {
     assert.equal(await fixture.ids(), '1,2,3');
   });
 
+  test('an intake that has ended by itself is closed, and opened as the next incarnation of the same stage (protocol rule 30)', async (t) => {
+    const fixture = await createAttemptFixture(t, postgres);
+    const stage = await fixture.stageOf('a');
+    const [happened, ends]: [string[], (() => void)[]] = [[], []];
+    const attempt = fixture.start(stage, {
+      renewEach: true,
+      listen: (incarnation, again) => {
+        happened.push(`open ${incarnation}`);
+        ends.push(again);
+        return () =>
+          new Promise((resolve) =>
+            setImmediate(() => {
+              happened.push('closed');
+              resolve();
+            }),
+          );
+      },
+    });
+    await attempt.taken();
+    await attempt.receive(1, [1], 1);
+    await until('1 is applied', () => attempt.applied() === at(1));
+    ends[0]?.();
+    const second = await attempt.taken(2);
+    assert.deepEqual([second.incarnation, second.cursor, second.stageKept], [2, at(1), true]);
+    await assert.rejects(attempt.receive(1, [9], 9), /this stream now takes incarnation 2/);
+    await attempt.receive(2, [2], 2);
+    await until('2 is applied', () => attempt.applied() === at(2));
+    assert.deepEqual(await attempt.abort(), { ended: 'aborted' });
+    assert.deepEqual(happened, ['open 1', 'closed', 'open 2', 'closed']);
+
+    // The next attempt cannot know whether a feed of this one still lives.
+    const next = fixture.start(stage, { renewEach: true });
+    assert.equal((await next.taken()).incarnation, 3);
+    assert.equal(await fixture.ids(), '1,2');
+  });
+
   test('renew keeps every entry and takes the next incarnation, at resolved (protocol rule 3)', async (t) => {
     const fixture = await createAttemptFixture(t, postgres);
     const stage = await survivor(fixture);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
   buildCreateChangefeed,
+  buildSinklessChangefeed,
   buildSinklessProbe,
   needsFullTableName,
   topicOf,
@@ -95,4 +96,32 @@ test('the probe has no sink and scans nothing', () => {
     buildSinklessProbe([{ schema: 'public', table: 't' }], MODERN),
     `CREATE CHANGEFEED FOR TABLE "public"."t" WITH resolved = '250ms', min_checkpoint_frequency = '250ms', initial_scan = 'no'`,
   );
+});
+
+const WITHOUT_SINK: readonly (readonly [version: string, scan: string])[] = [
+  ['v21.2.17', 'no_initial_scan'],
+  ['v22.1.0-alpha.00000000-local', 'no_initial_scan'],
+  ['v22.1.22', 'no_initial_scan'],
+  ['v22.2.0', "initial_scan = 'no'"],
+  ['v23.1.11', "initial_scan = 'no'"],
+  ['v25.2.0', "initial_scan = 'no'"],
+  ['v26.2.5', "initial_scan = 'no'"],
+];
+for (const [text, scan] of WITHOUT_SINK)
+  test(`without a sink on ${text}: key and topic in the value, and nothing of a webhook`, () => {
+    const version = parseVersion(`CockroachDB CCL ${text} (x86_64-pc-linux-gnu)`);
+    assert.ok(version);
+    assert.equal(
+      buildSinklessChangefeed({ ...STATEMENT, version }),
+      `CREATE CHANGEFEED FOR TABLE "public"."employees", "public"."orders" WITH updated, resolved = '250ms', ` +
+        `min_checkpoint_frequency = '250ms', key_in_value, topic_in_value, ${scan}, cursor = '1759246920563173000.0000000000'`,
+    );
+  });
+
+test('without a sink tables of one name are told apart by their topics', () => {
+  const tables = [
+    { schema: 'public', table: 'orders' },
+    { schema: 'archive', table: 'orders' },
+  ];
+  assert.match(buildSinklessChangefeed({ ...STATEMENT, tables }), /topic_in_value, full_table_name, /);
 });

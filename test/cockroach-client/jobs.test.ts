@@ -17,6 +17,7 @@ import {
   listStreamJobs,
   observeJob,
   type ChangefeedJob,
+  readJob,
 } from '../../src/cockroach/jobs.js';
 import { buildSinkUrl } from '../../src/cockroach/sink-url.js';
 import type { JobStatus } from '../../src/domain/changefeed-health.js';
@@ -258,3 +259,16 @@ const KEPT: readonly (readonly [string, readonly ChangefeedJob[], string | null]
 ];
 for (const [name, jobs, kept] of KEPT)
   test(`kept: ${name}`, () => assert.equal(chooseKept(jobs, { stream: 's', incarnation: 2 })?.jobId ?? null, kept));
+
+const SINK = 'webhook-https://h:30004/db/public?failback_stream=s&failback_incarnation=2';
+for (const [version, more] of [
+  ['21.2', { full_table_names: '{d.public.t}', topics: '', format: 'json' }],
+  ['24.3', { full_table_names: '{d.public.t}', readable_high_water_timestamptz: '2026-01-01 00:00:00+00' }],
+  ['one without running_status, error and full_table_names', {}],
+] as const)
+  test(`a job is read by the names of its columns, as of ${version}`, () => {
+    const job = readJob({ ...more, job_id: '7', status: 'running', sink_uri: SINK, high_water_timestamp: null });
+    assert.deepEqual([job.jobId, job.status, job.incarnation, job.highWater], ['7', 'running', 2, null]);
+    assert.deepEqual([job.runningStatus, job.error], ['', '']);
+    assert.deepEqual(job.fullTableNames, 'full_table_names' in more ? ['d.public.t'] : []);
+  });

@@ -30,12 +30,13 @@ before(async () => {
 });
 after(() => live.stop());
 
+const RECEIVER = { host: '127.0.0.1', port: 30004, path: ['shop', 'public'] };
 const request = (more: Partial<CockroachPreflight> = {}): CockroachPreflight => ({
   tables: public_('parents', 'children'),
   options: OPTIONS,
   settings: {},
   stream: 'orders',
-  receiver: { host: '127.0.0.1', port: 30004, path: ['shop', 'public'] },
+  receiver: RECEIVER,
   outageMs: HOUR,
   now: () => Date.now(),
   ...more,
@@ -184,9 +185,35 @@ test('a missing licence blocks before anything is stopped, and pull is named', a
       findings.map((finding) => finding.id),
       ['changefeed.licence'],
     );
-    assert.match(findings[0]?.message ?? '', /XXC02.*pull/);
+    assert.match(findings[0]?.message ?? '', /XXC02.*"intake": "pull" in the input/);
   } finally {
     await live.simulator.control.clearFaults('no_license');
+  }
+});
+
+test('pull needs neither a licence, CHANGEFEED nor VIEWJOB, and its own statement is tried', async () => {
+  await live.sql('CREATE USER reader');
+  await live.sql('GRANT SYSTEM REPLICATION TO reader');
+  await live.simulator.control.fault('no_license');
+  const pull = { intake: 'pull', receiver: null } as const;
+  try {
+    const refused = await preflightCockroach(await live.connectAs('reader'), request(pull));
+    const found = refused.findings.find(({ id }) => id === 'privilege.changefeed');
+    assert.match(
+      found?.message ?? '',
+      /requires the SELECT privilege .*GRANT SELECT ON TABLE "public"\."parents", "public"\."children" TO "reader";$/,
+    );
+    await live.sql('GRANT SELECT ON TABLE parents, children TO reader');
+    assert.deepEqual(await ids(pull, 'reader'), []);
+    const option = request({ ...pull, options: { ...OPTIONS, nonsense: null } });
+    assert.match(
+      (await preflightCockroach(live.cockroach, option)).findings[0]?.found ?? '',
+      /invalid option "nonsense"/,
+    );
+    await live.simulator.control.fault('feed_stall');
+    assert.deepEqual(await ids({ ...pull, rangefeedTrialMs: 300 }), ['warning rangefeed.silent cluster']);
+  } finally {
+    await live.simulator.control.clearFaults();
   }
 });
 
@@ -224,7 +251,7 @@ test('a cursor whose history is gone blocks; one that is there does not', async 
 });
 
 test('another changefeed into this receiver blocks, with the statement that ends it', async () => {
-  const sink = buildSinkUrl({ ...request().receiver, stream: 'other', incarnation: 1, tls: {} });
+  const sink = buildSinkUrl({ ...RECEIVER, stream: 'other', incarnation: 1, tls: {} });
   const [row] = await live.sql(`CREATE CHANGEFEED FOR TABLE parents INTO '${sink}' WITH updated`);
   const { findings } = await preflightCockroach(live.cockroach, request());
   assert.deepEqual(

@@ -4,6 +4,7 @@ import {
   isJobStatus,
   JOB_STATUSES,
   judgeChangefeed,
+  judgePulled,
   type HealthAction,
   type ChangefeedIncident,
   type HealthInput,
@@ -154,4 +155,16 @@ test('status words', () => {
   assert.ok(isJobStatus('paused'));
   assert.ok(!isJobStatus('toString'));
   assert.ok(!isJobStatus('PAUSED'));
+});
+
+test('with pull there is no job: what is delivered is judged, unless the stream rests', () => {
+  const judge = (wanted: 'running' | 'paused', sinceAdvanceMs: number, proven = true) =>
+    judgePulled({ delivery: { proven, sinceAdvanceMs }, wanted, stallAfterMs: 60_000 });
+  assert.deepEqual([judge('running', 60_000).healthy, judge('running', 60_000).action], [true, 'none']);
+  assert.equal(judge('running', 1_000, false).action, 'wait');
+  const stalled = judge('running', 60_001);
+  assert.deepEqual([stalled.incident, stalled.action], ['Changefeed.Stalled', 'wait']);
+  assert.match(stalled.cause, /^no resolved timestamp has arrived for 60 s over the connection/);
+  assert.match(judge('running', 60_001, false).cause, /^nothing at all/);
+  assert.equal(judge('paused', 1e9).incident, null);
 });

@@ -102,3 +102,11 @@ test('every refused option is named in one message', () => {
     /cursor: .*envelope: .*found "row".*nope: /,
   );
 });
+
+for (const option of ['webhook_client_timeout', 'webhook_sink_config', 'compression'])
+  test(`with pull there is no webhook: ${option} is refused`, () => {
+    const [refused, ...more] = refuseOptions({ [option]: option === 'compression' ? 'gzip' : '{}' }, 'pull');
+    assert.equal(more.length, 0);
+    assert.match(refused?.reason ?? '', /"intake": "pull"/);
+    assert.deepEqual(refuseOptions({ diff: null }, 'pull'), []);
+  });

@@ -35,6 +35,7 @@ test('the certificates that the worker is given are those that are made, for the
     .flatMap(([, one]) => [`${one}.crt`, `${one}.key`])
     .concat('ca.crt');
   const { receiver, sink } = readWorkerConfig(environment());
+  assert.ok(receiver);
   const files = [
     receiver.tlsCertificateFile,
     receiver.tlsPrivateKeyFile,

@@ -79,6 +79,8 @@ const LONG_MS = 180_000;
 
 export interface RunStackOptions extends StackOptions {
   readonly password?: string;
+  /** The worker is told nothing of a receiver. */
+  readonly withoutReceiver?: boolean;
   /** Connections of the worker beside `source` and `target`. */
   readonly connections?: Readonly<Record<string, string>>;
   /** Further settings of the worker. */
@@ -127,6 +129,7 @@ export async function startRunStack(options: RunStackOptions = {}): Promise<RunS
       receiverPort,
       advertisedPort: (await between.receiver?.(receiverPort)) ?? receiverPort,
       env: options.env ?? {},
+      withoutReceiver: options.withoutReceiver ?? false,
       connections: {
         ...options.connections,
         source: await through('source', sourceGate),

@@ -30,8 +30,8 @@ test('the least environment is enough, and every default is filled in', () => {
   assert.equal(config.temporal.namespace, 'default');
   assert.equal(config.temporal.taskQueue, 'failback');
   assert.equal(config.temporal.tls, null);
-  assert.equal(config.receiver.bindAddr, ':30004');
-  assert.equal(config.receiver.token, SECRET);
+  assert.equal(config.receiver?.bindAddr, ':30004');
+  assert.equal(config.receiver?.token, SECRET);
   assert.equal(config.shutdownMs, 20_000);
   assert.equal(config.stageBudget, 10 * 2 ** 30);
   assert.equal(config.metricsAddr, null);
@@ -89,6 +89,12 @@ for (const [variable, value, words] of WRONG) {
     assert.match(problem ?? '', new RegExp(variable), 'names the variable');
   });
 }
+
+test('a worker that is told nothing of a receiver has none, and can only pull', () => {
+  const config = readWorkerConfig({ FAILBACK_STAGE_DIR: '/stage', FAILBACK_CONNECTION_SHOP: 'postgresql://a' });
+  assert.equal(config.receiver, null);
+  assert.deepEqual(Object.values(config.sink), [null, null, null]);
+});
 
 test('a client CA without what CockroachDB needs to be let in is refused', () => {
   const [problem] = problemsOf({ ...ENOUGH, FAILBACK_CLIENT_CA: '/ca', FAILBACK_SINK_CLIENT_CERTIFICATE: '/crt' });

@@ -42,7 +42,9 @@ export async function passSchemaChange(context: BoundaryContext, change: SchemaC
   const adds = change.change === 'add_column_default';
   if (adds) await rewrite(context, change, change.version - 1, before, { nanos: change.at.nanos - 1n, logical: 1 });
   const policy = schemaPolicy(definition);
-  if (policy === 'stop' || (newKey && context.endsAtKeyChange)) {
+  // A feed that begins just before the change has passed it: it is the next one after the feed that ended here.
+  const ends = policy === 'stop' || (newKey && context.endsAtKeyChange);
+  if (ends && compareHlc(before, context.start) > 0) {
     await output.flush();
     await output.checkpoint(before, hasOption(definition.options, 'resolved'));
     throw new TerminalFeedError(`schema change occurred at ${hlcText(change.at)}`, SCHEMA_CHANGE_OCCURRED);

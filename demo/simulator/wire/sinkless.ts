@@ -1,6 +1,7 @@
 import type net from 'node:net';
 import type { SimulatedDatabase } from '../database.js';
 import type { FeedDefinition } from '../feeds/definition.js';
+import { parseHlc } from '../feeds/hlc.js';
 import { type Parameters, quote } from '../rewrite/reader.js';
 import type { SinklessRequest } from '../rewrite/rewritten.js';
 import { dataRow, errorResponse, rowDescription } from './messages.js';
@@ -83,8 +84,13 @@ async function plan(
   return {
     targets: made.targets,
     options: made.options,
-    cursor: made.cursor_nanos === null ? null : { nanos: BigInt(made.cursor_nanos), logical: 0 },
+    cursor: made.cursor_nanos === null ? null : { nanos: BigInt(made.cursor_nanos), logical: logicalOf(made.options) },
   };
+}
+
+/** What a cursor has behind its nanoseconds: a feed that begins just before a schema change is told so by nothing else. */
+function logicalOf({ cursor }: FeedDefinition['options']): number {
+  return parseHlc(cursor ?? '')?.logical ?? 0;
 }
 
 function drained(client: net.Socket, signal: AbortSignal): Promise<void> {

@@ -69,7 +69,7 @@ export function createCheckpointRecords(client: pg.Client, schemaName: string) {
 
   /** $1 = stream. What an earlier attempt saw is not what its successor sees. */
   const READ_HOLD = `
-    SELECT applied::text AS applied, stop_at::text AS "stopAt", CASE WHEN hold ->> 'token' = token THEN hold END AS hold
+    SELECT applied::text AS applied, stop_at::text AS "stopAt", feed_wanted AS "feedWanted", CASE WHEN hold ->> 'token' = token THEN hold END AS hold
     FROM ${schema}.checkpoint WHERE stream = $1`;
   const readHold = async (stream: string): ReturnType<CheckpointStore['readHold']> => {
     const row = (await client.query<HoldRow>(READ_HOLD, [stream])).rows[0];
@@ -77,6 +77,7 @@ export function createCheckpointRecords(client: pg.Client, schemaName: string) {
     return {
       applied: parseHlc(row.applied),
       stopAt: row.stopAt === null ? null : parseHlc(row.stopAt),
+      feedWanted: row.feedWanted,
       hold: row.hold === null ? null : toHold(row.hold),
     };
   };
@@ -149,6 +150,7 @@ interface HoldColumn {
 interface HoldRow {
   readonly applied: string;
   readonly stopAt: string | null;
+  readonly feedWanted: boolean;
   readonly hold: HoldColumn | null;
 }
 

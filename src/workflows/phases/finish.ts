@@ -5,7 +5,7 @@ import { sayNotCompared } from '../../domain/not-compared.js';
 import type { Ending } from '../../domain/status.js';
 import { boundedActivities, longActivities } from '../activity-proxies.js';
 import { failureTypeOf, reasonOf } from '../compensation.js';
-import { placeOf, step, type Facts, type Runbook } from '../runbook.js';
+import { isPull, placeOf, step, type Facts, type Runbook } from '../runbook.js';
 
 /** What an earlier finish may have left open. */
 const FINISH_INCIDENTS: readonly FailureType[] = [
@@ -89,7 +89,7 @@ async function attemptFinish(runbook: Runbook, facts: Facts): Promise<Ending | n
   const undone = await undo.undoAll();
   const ending: Ending = {
     outcome: 'finished',
-    summary: `Both sides were equal at ${at}: ${compared.rows} rows in ${facts.plan.length} tables were compared, and the source has nothing newer. The changefeed is cancelled.${sayNotCompared(compared.notCompared)}`,
+    summary: `Both sides were equal at ${at}: ${compared.rows} rows in ${facts.plan.length} tables were compared, and the source has nothing newer. ${isPull(runbook) ? 'The changefeed is read no more.' : 'The changefeed is cancelled.'}${sayNotCompared(compared.notCompared)}`,
     mayApplicationWriteToOldDatabase: `Yes, now. It has everything that CockroachDB had at ${at}. Nothing may write to CockroachDB any more.`,
     asOf: at,
     rowsCompared: compared.rows,

@@ -9,7 +9,7 @@ import {
 import { NOTHING_CARRIED } from '../../domain/stream-args.js';
 import { boundedActivities, undoActivities } from '../activity-proxies.js';
 import { streamPauseSignal, streamResumeSignal } from '../messages.js';
-import { placeOf, step, type Facts, type Runbook } from '../runbook.js';
+import { isPull, placeOf, step, type Facts, type Runbook } from '../runbook.js';
 import { stream } from '../stream.js';
 
 /** The running stream, as its run holds it. */
@@ -28,6 +28,7 @@ export async function startStream(runbook: Runbook, facts: Facts): Promise<Strea
     'cancelling the changefeed',
     `CANCEL JOB for every job whose sink URL has failback_stream=${run}`,
     async () => {
+      // The feed of `pull` ends with the attempt, and so with the stream: only what an earlier start left as a job is there to cancel.
       return undoActivities('cancel every changefeed job of the stream').cancelChangefeeds({
         place: placeOf(runbook),
         stream: run,
@@ -38,7 +39,7 @@ export async function startStream(runbook: Runbook, facts: Facts): Promise<Strea
   undo.before('ending the receiver', 'none: it ends by itself once its workflow is gone', async () => {
     if (started === null) return null;
     await started.end();
-    return 'the receiver has ended';
+    return isPull(runbook) ? 'the reading of the changefeed has ended' : 'the receiver has ended';
   });
   const workflowId = `${run}/stream`;
   // Terminate of the run must end the stream with it: an attempt whose workflow is gone ends by itself (protocol rule 39).

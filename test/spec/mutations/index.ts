@@ -3,6 +3,7 @@ import { APPLY_MUTATIONS } from './apply.js';
 import { COCKROACH_MUTATIONS } from './cockroach.js';
 import { CURSOR_MUTATIONS } from './cursor.js';
 import { DEAD_LETTER_MUTATIONS } from './dead-letters.js';
+import { PULL_MUTATIONS } from './pull.js';
 import { RECEIVER_MUTATIONS } from './receiver.js';
 import { SOURCE_MUTATIONS } from './source.js';
 import { RUNBOOK_MUTATIONS } from './runbook.js';
@@ -21,4 +22,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...CURSOR_MUTATIONS,
   ...SOURCE_MUTATIONS,
   ...RUNBOOK_MUTATIONS,
+  ...PULL_MUTATIONS,
 ];

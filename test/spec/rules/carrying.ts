@@ -190,7 +190,7 @@ export const CARRYING_RULES: readonly Rule[] = [
       'Takeover: token, then stage, then row, then intake and CREATE, then the lower jobs end; a crash after any step is harmless.',
     kept: [
       at('src/apply/attempt.ts', 'const row = await session.takeToken(token);'),
-      at('src/apply/attempt.ts', 'const close = options.listen(taken.incarnation);'),
+      at('src/apply/attempt.ts', 'const close = options.listen(taken.incarnation, '),
       at('src/activities/changefeed.ts', 'const lower = await cancelLower('),
     ],
     tests: [

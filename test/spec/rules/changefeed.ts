@@ -188,6 +188,7 @@ export const CHANGEFEED_RULES: readonly Rule[] = [
       at('src/activities/cursor.ts', 'findOriginChange(row.origin,'),
       at('src/activities/source-watch.ts', 'findOriginChange(began,'),
       at('src/activities/changefeed.ts', 'findOriginChange(row.origin,'),
+      at('src/activities/pull-intake.ts', 'if ((await options.checkSource()) !== null) return;'),
       at('src/apply/loop.ts', "if (changed?.type === 'Source.TableChanged')"),
     ],
     tests: [
@@ -205,6 +206,10 @@ export const CHANGEFEED_RULES: readonly Rule[] = [
         'what changed: a table made anew (protocol rule 9)',
       ),
       ...by(LOOP_SOURCE_TEST, 'another table halts the loop at once (protocol rule 9)'),
+      ...by(
+        'test/activities/pull-intake.test.ts',
+        'no feed is opened on a source that is another one (protocol rule 9)',
+      ),
       ...by(
         CHANGED_TEST,
         'a table renamed is followed; another table in its place halts the stream until it is put right (protocol rule 9)',

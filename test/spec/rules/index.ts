@@ -2,9 +2,10 @@ import type { Rule } from '../rule.js';
 import { APPLY_RULES } from './apply.js';
 import { CARRYING_RULES } from './carrying.js';
 import { CHANGEFEED_RULES } from './changefeed.js';
+import { PULL_RULES } from './pull.js';
 
 /** In the order of the page. */
-export const RULES: readonly Rule[] = [...CARRYING_RULES, ...CHANGEFEED_RULES, ...APPLY_RULES];
+export const RULES: readonly Rule[] = [...CARRYING_RULES, ...CHANGEFEED_RULES, ...APPLY_RULES, ...PULL_RULES];
 
 /** Rules that come with later work: what is there of them already is told where it is. */
 export const NOT_YET: readonly (readonly [string, string])[] = [
@@ -20,6 +21,5 @@ export const NOT_YET: readonly (readonly [string, string])[] = [
   ['26', 'parallel groups'],
   ['27', 'immediate mode'],
   ['29', 'filters and transforms'],
-  ['30', 'intake without a sink (pull)'],
   ['36', 'the ending says that forward replication must not start from where it was stopped; tagging comes'],
 ];

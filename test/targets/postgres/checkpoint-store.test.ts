@@ -131,24 +131,26 @@ test('where to stop, and what the attempt with the token sees there', async () =
   await mine.ensureSchema();
   assert.equal(await mine.readHold('held'), null);
   await mine.insertOnce({ stream: 'held', run: 'orders', cursor: CURSOR, origin: ORIGIN });
-  assert.deepEqual(await mine.readHold('held'), { applied: CURSOR, stopAt: null, hold: null });
+  assert.deepEqual(await mine.readHold('held'), { applied: CURSOR, stopAt: null, feedWanted: true, hold: null });
   await admin.query(`UPDATE _failback.checkpoint SET token = 'mine' WHERE stream = 'held'`);
   assert.equal(await mine.setStopAt('held', CURSOR), true);
   const hold = { at: CURSOR, seenUpTo: LATER, newerChanges: 3 };
   await mine.writeHold('held', 'zombie', hold);
-  assert.deepEqual(await mine.readHold('held'), { applied: CURSOR, stopAt: CURSOR, hold: null });
+  assert.deepEqual(await mine.readHold('held'), { applied: CURSOR, stopAt: CURSOR, feedWanted: true, hold: null });
   await mine.writeHold('held', 'mine', hold);
   await mine.writeHold('held', 'zombie', { ...hold, newerChanges: 0 });
   await mine.setStopAt('held', CURSOR);
-  assert.deepEqual(await mine.readHold('held'), { applied: CURSOR, stopAt: CURSOR, hold });
+  assert.deepEqual(await mine.readHold('held'), { applied: CURSOR, stopAt: CURSOR, feedWanted: true, hold });
   await admin.query(`UPDATE _failback.checkpoint SET token = 'next' WHERE stream = 'held'`);
   assert.equal((await mine.readHold('held'))?.hold, null, 'the next attempt has not looked yet');
   await mine.writeHold('held', 'next', hold);
   assert.equal(await mine.setStopAt('held', null), true);
-  assert.deepEqual(await mine.readHold('held'), { applied: CURSOR, stopAt: null, hold: null });
+  assert.deepEqual(await mine.readHold('held'), { applied: CURSOR, stopAt: null, feedWanted: true, hold: null });
   await admin.query(`UPDATE _failback.checkpoint SET applied = applied + 1 WHERE stream = 'held'`);
   assert.equal(await mine.setStopAt('held', CURSOR), false, 'what is passed already is no stop');
   assert.equal((await mine.readHold('held'))?.stopAt, null);
+  await mine.setFeedWanted('held', false);
+  assert.equal((await mine.readHold('held'))?.feedWanted, false, 'a stream at rest is told so by the same look');
 });
 
 test('a run is remembered, and changed', async () => {
