@@ -97,7 +97,8 @@ export function createReceiveAndApply(access: Access, host: AttemptHost) {
       const over = new AbortController();
       /** The stage has another owner: nothing can be taken any more, and an idle apply loop would not notice. */
       const dispossessed = new AbortController();
-      const signal = AbortSignal.any([context.cancellationSignal, ownership.signal, gone.signal, dispossessed.signal]);
+      const unwanted = AbortSignal.any([context.cancellationSignal, ownership.signal, gone.signal]);
+      const signal = AbortSignal.any([unwanted, dispossessed.signal]);
       /** What looks beside the attempt ends with it; its last words may still be on their way. */
       const beside = AbortSignal.any([signal, over.signal]);
       const log = (message: string): void => {

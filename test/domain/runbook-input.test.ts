@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseRunbookInput } from '../../src/domain/runbook-input.js';
+import { stagingSchema } from '../../src/domain/staging.js';
 
 const MINIMAL = { source: 'orders-crdb', target: 'orders-pg', tables: ['public.orders'] };
 
@@ -25,6 +26,18 @@ test('what becomes of columns that the target lacks is one of three', () => {
   }
 });
 
+test('a stage in a database is named by connection and database.schema, and is on the disk unless asked for', () => {
+  const parsed = parseRunbookInput({
+    ...MINIMAL,
+    staging: { connection: 'orders-crdb', schema: 'defaultdb."My stage"' },
+  });
+  assert.ok(parsed.ok && parsed.input.staging);
+  assert.equal(parsed.input.staging.createSchema, false);
+  assert.deepEqual(stagingSchema(parsed.input.staging), { database: 'defaultdb', schema: 'My stage' });
+  const without = parseRunbookInput(MINIMAL);
+  assert.ok(without.ok && without.input.staging === undefined);
+});
+
 const WRONG: [what: string, input: unknown, field: string, message: RegExp][] = [
   ['no object', 'x', '(the whole input)', /expected one JSON object/],
   ['nothing', undefined, '(the whole input)', /missing/],
@@ -32,6 +45,12 @@ const WRONG: [what: string, input: unknown, field: string, message: RegExp][] = 
   ['unknown nested field', { ...MINIMAL, drain: { quietfor: '3s' } }, 'drain.quietfor', /unknown field/],
   ['missing tables', { source: 'a', target: 'b' }, 'tables', /missing.*list/],
   ['table without schema', { ...MINIMAL, tables: ['orders'] }, 'tables.0', /found "orders".*schema\.table/],
+  [
+    'a staging schema without its database',
+    { ...MINIMAL, staging: { connection: 'a', schema: '_stage' } },
+    'staging.schema',
+    /found "_stage".*database\.schema/,
+  ],
   ['table named twice', { ...MINIMAL, tables: ['public.a', 'public.a'] }, 'tables', /twice/],
   [
     'a sentinel without schema',

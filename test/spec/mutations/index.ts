@@ -7,12 +7,14 @@ import { PULL_MUTATIONS } from './pull.js';
 import { RECEIVER_MUTATIONS } from './receiver.js';
 import { SOURCE_MUTATIONS } from './source.js';
 import { RUNBOOK_MUTATIONS } from './runbook.js';
+import { SQL_STAGE_MUTATIONS } from './sql-stage.js';
 import { STAGE_MUTATIONS } from './stage.js';
 import { STORE_MUTATIONS } from './store.js';
 import { TAKEOVER_MUTATIONS } from './takeover.js';
 
 export const MUTATIONS: readonly Mutation[] = [
   ...STAGE_MUTATIONS,
+  ...SQL_STAGE_MUTATIONS,
   ...RECEIVER_MUTATIONS,
   ...APPLY_MUTATIONS,
   ...DEAD_LETTER_MUTATIONS,

@@ -295,11 +295,13 @@ export const APPLY_RULES: readonly Rule[] = [
   {
     name: '38',
     words:
-      'A stream has one owner in a process and a stage folder one process; an attempt is known by its token, in the workflow too.',
+      'A stream has one owner in a process and a stage one process; an attempt is known by its token, in the workflow too.',
     kept: [
       at('src/activities/owners.ts', 'await previous.gone;'),
       at('src/apply/attempt.ts', 'const closeWhenCut = closeAfterGrace(session, options);'),
       at('src/staging/lmdb/store.ts', 'if (owner && isOwnerAlive(owner)) throw'),
+      at('src/staging/sql/statements.ts', 'WHERE stream = $1 AND token = $2 FOR UPDATE'),
+      at('src/activities/receive-and-apply.ts', 'if (error instanceof StageBusyError) onDispossessed(error);'),
       at('src/workflows/stream.ts', 'token === state.attempt.token && state.attempt.end === null;'),
     ],
     tests: [
@@ -316,6 +318,15 @@ export const APPLY_RULES: readonly Rule[] = [
         'the second process is refused while the first lives, also frozen, and let in once it is killed',
         'whoever lost the store writes nothing more into it',
         'a pid that another process has by now is no owner',
+      ),
+      ...by(
+        'test/staging/sql-stage.test.ts',
+        'whoever opens last has the stage: the one before writes, reads and purges nothing more',
+        'each kind of write is refused after another has opened the stage, be it the first to meet it',
+      ),
+      ...by(
+        'test/kill/sql-stage.test.ts',
+        'another process opens the stage and goes: the attempt that had it ends by itself, and the next one goes on',
       ),
       ...by(
         STREAM_TEST,

@@ -4,6 +4,8 @@ const STAGE = 'src/staging/lmdb/open-stage.ts';
 const ATTEMPT_TEST = 'test/apply/attempt.test.ts';
 const FENCE_TEST = 'test/targets/postgres/fence.test.ts';
 const STAGE_TEST = 'test/staging/stage.test.ts';
+const SQL_STAGE = 'src/staging/sql/open-stage.ts';
+const SQL_TEST = 'test/staging/sql-stage.test.ts';
 
 export const CARRYING_RULES: readonly Rule[] = [
   {
@@ -134,6 +136,7 @@ export const CARRYING_RULES: readonly Rule[] = [
     words: 'A stage takes bodies of the incarnation to which it is bound, and of no other.',
     kept: [
       at(STAGE, 'if (bound?.incarnation !== incarnation) throw'),
+      at(SQL_STAGE, 'if (bound?.incarnation !== incarnation) throw'),
       at('src/cockroach/sink-url.ts', '[INCARNATION_PARAMETER, String('),
     ],
     tests: [
@@ -155,6 +158,8 @@ export const CARRYING_RULES: readonly Rule[] = [
       at('src/apply/window.ts', 'binding.floor > applied'),
       at(STAGE, 'void entries.clearAsync()'),
       at(STAGE, 'if (upTo > bound.floor)'),
+      at('src/staging/sql/statements.ts', 'SET fill = fill + 1, incarnation = $3'),
+      at(SQL_STAGE, 'await writePart(part, isLast ? binding : bound, known);'),
       at('src/receiver/intake.ts', 'if (resolved !== null) await stage.resolve('),
     ],
     tests: [
@@ -163,6 +168,11 @@ export const CARRYING_RULES: readonly Rule[] = [
         STAGE_TEST,
         'bind empties and sets floor and resolved to the cursor',
         'purge raises the floor, so that what it deleted is not claimed',
+      ),
+      ...by(SQL_TEST, 'while a resolved timestamp is written: what is known afterwards is what is there'),
+      ...by(
+        'test/kill/sql-stage.test.ts',
+        'a host is lost with its disk: another one behind the same URL goes on with the same job, and nothing is lost',
       ),
       ...by(
         'test/spec/gaps.test.ts',

@@ -5,6 +5,7 @@ const SETTINGS_TEST = 'test/cockroach-client/settings.test.ts';
 const CHANGED_TEST = 'test/integration/source-changed.test.ts';
 const LOOP_SOURCE_TEST = 'test/apply/loop-source.test.ts';
 const STAGE_TEST = 'test/staging/stage.test.ts';
+const SQL_TEST = 'test/staging/sql-stage.test.ts';
 const LMDB_TEST = 'test/staging/lmdb-store.test.ts';
 const STAGE = 'src/staging/lmdb/open-stage.ts';
 const ENSURE = 'src/cockroach/ensure-changefeed.ts';
@@ -227,6 +228,7 @@ export const CHANGEFEED_RULES: readonly Rule[] = [
     ],
     tests: [
       ...by(STAGE_TEST, 'only the committed checkpoint drops', 'what was purged is not called late'),
+      ...by(SQL_TEST, 'in the middle of a body (hold-answer): it is not acknowledged, and its redelivery is complete'),
       ...by(
         'test/activities/late-rows.test.ts',
         'late rows are told at once, then at most once a minute, with the count so far (protocol rule 10)',
@@ -257,23 +259,38 @@ export const CHANGEFEED_RULES: readonly Rule[] = [
     kept: [
       at(STAGE, 'store.root.resetReadTxn();'),
       at('src/staging/lmdb/accept.ts', 'if (isHashed(key)) requireSameKey('),
+      at('src/staging/sql/statements.ts', 'WHERE held.whole IS NOT DISTINCT FROM excluded.whole'),
       at(STAGE, 'const pages = stats.treeBranchPageCount'),
     ],
-    tests: by(
-      LMDB_TEST,
-      'no read transaction stays open (protocol rule 13)',
-      'two keys of one hash are never taken for one',
-      'figures count used pages, which purging gives back',
-    ),
+    tests: [
+      ...by(
+        LMDB_TEST,
+        'no read transaction stays open (protocol rule 13)',
+        'two keys of one hash are never taken for one',
+        'figures count used pages, which purging gives back',
+      ),
+      ...by(
+        SQL_TEST,
+        'nothing stays open between two reads (protocol rule 13)',
+        'two keys of one hash are never taken for one (protocol rule 13)',
+      ),
+    ],
   },
   {
     name: '14',
-    words: 'Durable means flushed: the promise waits for LMDB’s fdatasync.',
-    kept: [at('src/staging/lmdb/store.ts', 'overlappingSync: false, eventTurnBatching: false')],
-    tests: by(
-      'test/receiver/durability.test.ts',
-      'no 200 before the flush returns; killed between staging and ack, the rows are there and the resend is a redelivery',
-    ),
+    words:
+      'Durable means flushed: the promise waits for LMDB’s fdatasync, or for a commit that PostgreSQL has flushed.',
+    kept: [
+      at('src/staging/lmdb/store.ts', 'overlappingSync: false, eventTurnBatching: false'),
+      at('src/staging/sql/connection.ts', "synchronous_commit: 'on'"),
+    ],
+    tests: [
+      ...by(
+        'test/receiver/durability.test.ts',
+        'no 200 before the flush returns; killed between staging and ack, the rows are there and the resend is a redelivery',
+      ),
+      ...by(SQL_TEST, 'a commit is flushed, whatever the database’s own default is (protocol rule 14)'),
+    ],
   },
   {
     name: '15',
