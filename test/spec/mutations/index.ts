@@ -1,5 +1,6 @@
 import type { Mutation } from '../mutation.js';
 import { APPLY_MUTATIONS } from './apply.js';
+import { BACKLOG_MUTATIONS } from './backlog.js';
 import { COCKROACH_MUTATIONS } from './cockroach.js';
 import { CURSOR_MUTATIONS } from './cursor.js';
 import { RECEIVER_MUTATIONS } from './receiver.js';
@@ -19,4 +20,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...CURSOR_MUTATIONS,
   ...SOURCE_MUTATIONS,
   ...RUNBOOK_MUTATIONS,
+  ...BACKLOG_MUTATIONS,
 ];
