@@ -248,14 +248,14 @@ export const APPLY_MUTATIONS = [
     [
       '21',
       'temporary tables are made in the apply transaction',
-      '      await loads.prepare(window.mutations);\n      await client.query(begin);\n',
-      '      await client.query(begin);\n      await loads.prepare(window.mutations);\n',
+      "    await translated('making temporary tables', () => loads.prepare(window.mutations));\n    let more = 0;\n    const figures = await inFencedTransaction(token, window, `applying up to ${formatHlc(window.next)}`, async () => {\n",
+      '    let more = 0;\n    const figures = await inFencedTransaction(token, window, `applying up to ${formatHlc(window.next)}`, async () => {\n      await loads.prepare(window.mutations);\n',
       'a set goes by COPY whatever it is made of, in a transaction without DDL; a set refused by COPY is told of as by JSON',
     ],
     [
       '21',
       'a second span of a transaction fills tables that are not empty',
-      'loads: spans.length === 1 ? loads : null',
+      'loads: parts === undefined && spans.length === 1 ? loads : null',
       'loads',
       'several spans of one transaction: what one has loaded is not written again by the next',
     ],

@@ -13,7 +13,7 @@ export const DEAD_LETTER_MUTATIONS = [
     [
       '28',
       'what is refused is not written down',
-      'more = await box.settle(before, window.mutations, refused);',
+      'more = await settle(before, window, refused);',
       'more = 0;',
       SEVERAL,
     ],

@@ -52,7 +52,7 @@ export const RUNBOOK_MUTATIONS = [
     [
       '38',
       'a late "listening" is taken',
-      'if (isCurrent(word)) state.attempt.listening = word;',
+      'if (!isCurrent(word)) return;\n    state.attempt.listening = word;',
       'state.attempt.listening = word;',
       LATE,
     ],

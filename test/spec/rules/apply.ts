@@ -54,7 +54,7 @@ export const APPLY_RULES: readonly Rule[] = [
       'A transient error ends the transaction; only row errors are searched for, inside a live savepoint. No DDL in an apply transaction.',
     kept: [
       at('src/targets/postgres/span-writer.ts', "if (classifyPostgresError(error) !== 'row') throw error;"),
-      at('src/targets/postgres/session.ts', 'await loads.prepare(window.mutations);'),
+      at('src/targets/postgres/session.ts', 'loads.prepare(window.mutations)'),
     ],
     tests: [
       ...by(
@@ -151,7 +151,7 @@ export const APPLY_RULES: readonly Rule[] = [
     words:
       'A dead letter commits with C; a later change of its key takes it away in its own transaction; only what is not superseded is tried again, under the fence.',
     kept: [
-      at('src/targets/postgres/session.ts', 'more = await box.settle(before, window.mutations, refused);'),
+      at('src/targets/postgres/session.ts', 'more = await settle(before, window, refused);'),
       at('src/targets/postgres/dead-letters.ts', 'DELETE FROM ${letters} AS letter USING unnest('),
       at('src/targets/postgres/dead-letters.ts', 'const kept = refused.filter(({ change }) => isLast.has(change));'),
       at('src/targets/postgres/dead-letters.ts', 'letter.hlc > (SELECT cursor FROM ${checkpoint}'),
