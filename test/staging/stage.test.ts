@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, beforeEach, suite, test } from 'node:test';
 import { HLC_ZERO } from '../../src/domain/hlc.js';
-import { StaleIncarnationError, type Stage } from '../../src/staging/stage.js';
+import { NoRoomError, StaleIncarnationError, type Stage } from '../../src/staging/stage.js';
 import { at, deletion, EVERYTHING, shown, upsert } from './mutations.js';
 import { STAGE_KINDS, stopServers, type StageScene } from './stage-kinds.js';
 
@@ -186,6 +186,28 @@ eachStage('what a row is counted as (protocol rule 10)', () => {
     await stage.purge(at(20));
     assert.equal((await stage.accept(1, [upsert(at(15), '[1]')], at(10))).late, 0);
     assert.equal((await stage.accept(1, [upsert(at(25), '[1]')], at(10))).late, 1);
+  });
+});
+
+eachStage('a stage that may not grow (protocol rule 12)', () => {
+  test('takes what it has and what is applied, and refuses a body with anything else, whole', async () => {
+    await stage.bind(1, at(5), 'plan');
+    const [applied, held, key] = [
+      upsert(at(8), '[0]'),
+      upsert(at(20), '[1]'),
+      upsert(at(20), `["${'k'.repeat(3_000)}"]`),
+    ];
+    await stage.accept(1, [held, key], at(5));
+    assert.deepEqual(await stage.accept(1, [applied, held, key, held], at(10), false), {
+      staged: 0,
+      dropped: 1,
+      redelivered: 3,
+      late: 0,
+    });
+    await assert.rejects(stage.accept(1, [held, upsert(at(20), '[2]')], at(10), false), NoRoomError);
+    await assert.rejects(stage.accept(1, [held, upsert(at(21), '[1]')], at(10), false), NoRoomError);
+    assert.equal(stage.figures().entries, 2);
+    assert.deepEqual(await stage.accept(1, [], at(10), false), { staged: 0, dropped: 0, redelivered: 0, late: 0 });
   });
 });
 

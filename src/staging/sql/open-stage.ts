@@ -1,7 +1,8 @@
 import { randomInt } from 'node:crypto';
 import { formatHlc, HLC_ZERO, maxHlc, previousHlc, readHlc, type Hlc } from '../../domain/hlc.js';
 import { createGroupWriter, type Job } from '../group-writer.js';
-import { StaleIncarnationError, type AcceptResult, type Stage, type StageBinding } from '../stage.js';
+import { NoRoomError, StaleIncarnationError, type AcceptResult, type Stage, type StageBinding } from '../stage.js';
+import type { IncomingMutation } from '../../domain/mutation.js';
 import { countBody, planBody, type GroupRows, type PlannedBody } from './accept.js';
 import type { StageDatabase } from './connection.js';
 import { StageClosedError, StageCorruptError, unavailable } from './errors.js';
@@ -207,7 +208,8 @@ export async function openSqlStage({ database, schema, stream }: SqlStageOptions
         writer.set({ binding: { ...binding, incarnation } });
       }),
 
-    async accept(incarnation, rows, committed): Promise<AcceptResult> {
+    async accept(incarnation, rows, committed, mayGrow = true): Promise<AcceptResult> {
+      if (!mayGrow) await requireHeld(rows, committed);
       let body: PlannedBody | null = null;
       const result = await share(
         rows.length,
@@ -289,6 +291,26 @@ export async function openSqlStage({ database, schema, stream }: SqlStageOptions
       reader.close();
     },
   };
+
+  /** @throws NoRoomError for a row that is neither dropped nor there already (protocol rule 12) */
+  async function requireHeld(rows: readonly IncomingMutation[], committed: Hlc): Promise<void> {
+    await writer.ready();
+    const { fill, binding } = writer.state();
+    if (binding === null) return;
+    const asked: GroupRows = new Map();
+    planBody(asked, rows, committed, binding);
+    const keys = [...asked.values()];
+    const [answer] = await writer.ask<{ held: string }>(
+      'looking for rows',
+      statements.held,
+      stream,
+      fill,
+      keys.map(({ row }) => Buffer.from(row.at)),
+      keys.map(({ row }) => row.table),
+      keys.map(({ key }) => Buffer.from(key)),
+    );
+    if (Number(answer?.held) < keys.length) throw new NoRoomError();
+  }
 
   /** The floor rises with the first deletion, so that protocol rule B fails honestly where the target is set back behind it. */
   async function purgeSlice(bound: StageBinding, upTo: Hlc): Promise<boolean> {

@@ -80,6 +80,12 @@ WITH mine AS (${mine}), put AS (
 SELECT counted.entries, counted.bytes, (SELECT count(*) FROM put) AS put, again.ts, again.tab, again.key
 FROM counted LEFT JOIN (SELECT ts, tab, key FROM put WHERE written <> $3::int8) AS again ON true`,
 
+    /** How many of these rows are there. $1 = stream, $2 = fill, $3 = timestamps, $4 = tables, $5 = keys */
+    held: `
+SELECT count(*) AS held FROM unnest($3::bytea[], $4::int4[], $5::bytea[]) AS given(ts, tab, key)
+JOIN ${entries} AS entry ON entry.stream = $1 AND entry.fill = $2::int8
+  AND entry.ts = given.ts AND entry.tab = given.tab AND entry.key = given.key`,
+
     /** $3 = resolved */
     resolve: `UPDATE ${stages} SET resolved = $3 WHERE stream = $1 AND token = $2 RETURNING stream`,
 
