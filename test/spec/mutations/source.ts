@@ -50,7 +50,7 @@ export const SOURCE_MUTATIONS = [
     [
       '8',
       'deletes are applied whatever the key means',
-      'const span = await beforeOtherKey(options, applied, whole);',
+      'const span = await beforeOtherKey(options, ahead, applied, whole);',
       'const span = whole as Awaited<ReturnType<typeof beforeOtherKey>>;',
       'a delete with another key is not applied, everything before it is, and the loop halts there (protocol rule 8)',
     ],

@@ -129,8 +129,8 @@ export const STAGE_MUTATIONS = [
     [
       'inv 2',
       'a cut window claims to reach to its end',
-      'return { mutations, end: at };',
-      'return { mutations, end: upTo };',
+      'if (full) return { mutations, end: at, cut: false };',
+      'if (full) return { mutations, end: upTo, cut: false };',
       'a span never splits a timestamp (protocol rule 20)',
     ],
   ]),

@@ -11,7 +11,7 @@ export const CARRYING_RULES: readonly Rule[] = [
     words: '200 is answered only when every row of the body is flushed to disk.',
     kept: [
       at('src/receiver/server.ts', 'await registered.receive(target.incarnation, body);'),
-      at('src/receiver/intake.ts', 'const result = await stage.accept(incarnation, rows, committed());'),
+      at('src/receiver/intake.ts', 'const result = await stage.accept(incarnation, rows, committed(), grows);'),
     ],
     tests: by(
       'test/receiver/durability.test.ts',
@@ -169,7 +169,7 @@ export const CARRYING_RULES: readonly Rule[] = [
     words: 'A stage knows the range that it holds completely; only windows inside it are applied.',
     kept: [
       at('src/apply/window.ts', 'binding.floor > applied'),
-      at(STAGE, 'void entries.clearAsync()'),
+      at(STAGE, 'void transaction.entries.clearAsync()'),
       at(STAGE, 'if (upTo > bound.floor)'),
       at('src/receiver/intake.ts', 'if (resolved !== null) await stage.resolve('),
     ],
