@@ -94,8 +94,8 @@ export function createIntake({ stream, plan, stage, committed, mayGrow, onAccept
     async receive(incarnation, body) {
       const { rows, resolved } = read(body);
       // A body without rows is never refused.
-      const room = rows.length === 0 || (mayGrow?.() ?? true);
-      const result = await stage.accept(incarnation, rows, committed(), room);
+      const grows = rows.length === 0 || (mayGrow?.() ?? true);
+      const result = await stage.accept(incarnation, rows, committed(), grows);
       // Only after the rows are durable: should they be refused, resolved must not pass them (protocol rule B).
       if (resolved !== null) await stage.resolve(incarnation, resolved);
       total.bodies++;

@@ -69,7 +69,8 @@ const duration = (fallback: string) =>
       return ms ?? 0;
     });
 
-const LEAST_BUDGET = 1_048_576;
+/** Some bodies of a changefeed with the default `flushBytes` must fit. */
+const LEAST_BUDGET = 16 * 2 ** 20;
 const bytes = (fallback: string) =>
   z
     .string()
@@ -79,7 +80,7 @@ const bytes = (fallback: string) =>
       if (size === null || size < LEAST_BUDGET)
         context.addIssue({
           code: 'custom',
-          message: 'must be at least 1MiB: bytes, or a size such as "512MiB" or "10GiB"',
+          message: 'must be at least 16MiB: bytes, or a size such as "512MiB" or "10GiB"',
         });
       return size ?? 0;
     });

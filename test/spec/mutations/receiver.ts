@@ -8,8 +8,8 @@ export const RECEIVER_MUTATIONS = [
     [
       'inv 1',
       'a body is taken before its rows are durable',
-      'const result = await stage.accept(incarnation, rows, committed(), room);',
-      'const result = { staged: 0, dropped: 0, redelivered: 0, late: 0 }; void stage.accept(incarnation, rows, committed(), room);',
+      'const result = await stage.accept(incarnation, rows, committed(), grows);',
+      'const result = { staged: 0, dropped: 0, redelivered: 0, late: 0 }; void stage.accept(incarnation, rows, committed(), grows);',
       NO_200,
     ],
   ]),
@@ -35,11 +35,11 @@ export const RECEIVER_MUTATIONS = [
     [
       'B',
       'resolved is taken before the rows of its body',
-      `      const result = await stage.accept(incarnation, rows, committed(), room);
+      `      const result = await stage.accept(incarnation, rows, committed(), grows);
       // Only after the rows are durable: should they be refused, resolved must not pass them (protocol rule B).
       if (resolved !== null) await stage.resolve(incarnation, resolved);`,
       `      if (resolved !== null) await stage.resolve(incarnation, resolved);
-      const result = await stage.accept(incarnation, rows, committed(), room);`,
+      const result = await stage.accept(incarnation, rows, committed(), grows);`,
       'a resolved timestamp never passes rows that the stage refused (protocol rule B)',
     ],
   ]),

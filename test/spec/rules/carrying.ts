@@ -13,7 +13,7 @@ export const CARRYING_RULES: readonly Rule[] = [
     words: '200 is answered only when every row of the body is flushed to disk.',
     kept: [
       at('src/receiver/server.ts', 'await registered.receive(target.incarnation, body);'),
-      at('src/receiver/intake.ts', 'const result = await stage.accept(incarnation, rows, committed(), room);'),
+      at('src/receiver/intake.ts', 'const result = await stage.accept(incarnation, rows, committed(), grows);'),
     ],
     tests: by(
       'test/receiver/durability.test.ts',
@@ -177,7 +177,7 @@ export const CARRYING_RULES: readonly Rule[] = [
     words: 'A stage knows the range that it holds completely; only windows inside it are applied.',
     kept: [
       at('src/apply/window.ts', 'binding.floor > applied'),
-      at(STAGE, 'transaction.entries.clearAsync()'),
+      at(STAGE, 'void transaction.entries.clearAsync()'),
       at(STAGE, 'if (upTo > bound.floor)'),
       at('src/staging/sql/statements.ts', 'SET fill = fill + 1, incarnation = $3'),
       at(SQL_STAGE, 'await writePart(part, isLast ? binding : bound, known);'),

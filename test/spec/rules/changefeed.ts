@@ -265,6 +265,10 @@ export const CHANGEFEED_RULES: readonly Rule[] = [
         'at the budget, with something to apply: new rows get 503, all else is taken; once it is applied there is room (protocol rule 12)',
         'at the budget, with nothing to apply: it is overrun to the reserve, with an incident that ends by itself (protocol rule 12)',
       ),
+      ...by(
+        'test/integration/stage-budget.test.ts',
+        'the target is away and more arrives than the stage may hold: 503, nothing is lost, and nobody is needed (protocol rule 12)',
+      ),
     ],
   },
   {
