@@ -9,13 +9,13 @@ import {
   TargetRefusedError,
   TargetUnavailableError,
 } from '../targets/failures.js';
-import type { ApplySession } from '../targets/target.js';
+import type { AppliedFigures, ApplySession, ApplyWindow } from '../targets/target.js';
 import { restAfter, type TroubleOptions } from './backoff.js';
 import type { Bell } from './bell.js';
 import { closeAfterGrace } from './cut-off.js';
 import { addWindow, NO_PROGRESS, type ApplyProgress } from './progress.js';
 import type { SourceCheck } from './source-check.js';
-import { createReadAhead } from './read-ahead.js';
+import { createReadAhead, type ReadAhead } from './read-ahead.js';
 import { planWindow, type StopAt } from './window.js';
 
 export interface ApplyLoopOptions extends TroubleOptions {
@@ -131,7 +131,7 @@ async function applyWindows(
         continue;
       }
       const whole = await ahead.take(applied, next.upTo);
-      const span = await beforeOtherKey(options, applied, whole);
+      const span = await beforeOtherKey(options, ahead, applied, whole);
       if ('error' in span) return { ended: 'halted', error: span.error };
       const restMs = advancedAt + idleAdvanceMs - performance.now();
       if (span.mutations.length === 0 && !next.last && restMs > 0) {
@@ -140,18 +140,14 @@ async function applyWindows(
         continue;
       }
       const window = { previous: applied, next: span.end, mutations: span.mutations };
-      const applying = session.apply(token, window);
-      if (next.upTo > span.end) ahead.begin(span.end, next.upTo);
-      const figures = await applying;
+      const { figures, mutations } = span.cut
+        ? await applyLarge(session, token, window, ahead)
+        : await applyWhole(session, token, window, () => {
+            if (next.upTo > span.end) ahead.begin(span.end, next.upTo);
+          });
       applied = window.next;
       advancedAt = performance.now();
-      report(
-        addWindow(
-          { ...progress(), resolved: binding?.resolved ?? null },
-          { next: applied, mutations: window.mutations.length },
-          figures,
-        ),
-      );
+      report(addWindow({ ...progress(), resolved: binding?.resolved ?? null }, { next: applied, mutations }, figures));
       // Only what is committed goes (protocol rule 11); an idle tick has nothing to purge.
       if (window.mutations.length > 0) {
         await purging;
@@ -168,21 +164,57 @@ async function applyWindows(
   }
 }
 
+interface AppliedWindow {
+  readonly figures: AppliedFigures;
+  /** Changes of the stage, before collapsing. */
+  readonly mutations: number;
+}
+
+async function applyWhole(
+  session: ApplySession,
+  token: string,
+  window: ApplyWindow,
+  meanwhile: () => void,
+): Promise<AppliedWindow> {
+  const applying = session.apply(token, window);
+  meanwhile();
+  return { figures: await applying, mutations: window.mutations.length };
+}
+
+/** One timestamp, larger than a window may be: it is read in parts while it is written, and nothing is read ahead beside it (invariant 6). */
+async function applyLarge(
+  session: ApplySession,
+  token: string,
+  window: ApplyWindow,
+  ahead: ReadAhead,
+): Promise<AppliedWindow> {
+  const figures = await session.apply(token, {
+    ...window,
+    mutations: window.mutations.slice(0, 1),
+    parts: (fromTable) => ahead.parts(window.next, fromTable),
+  });
+  return { figures, mutations: figures.upserts + figures.deletes };
+}
+
 /**
  * The part of a span in which every delete has the key that we know (protocol rule 8). An upsert proves its key by the row beside it, and one
  * with another key is refused at the intake, so that resolved never passes it. A delete is a bare key: after ALTER PRIMARY KEY, which ends no
  * job and sends no row again, `[5]` may mean another column, and another row of ours would go.
  */
 async function beforeOtherKey(
-  { source, stage, limits }: ApplyLoopOptions,
+  { source }: ApplyLoopOptions,
+  ahead: ReadAhead,
   applied: Hlc,
   span: StagedSpan,
 ): Promise<StagedSpan | { readonly error: SourceChangedError }> {
-  const deletes = [...new Set(span.mutations.filter((one) => one.after === null).map((one) => one.at))];
+  // What is not read yet of a timestamp may hold a delete.
+  const deletes = span.cut
+    ? [span.end]
+    : [...new Set(span.mutations.filter((one) => one.after === null).map((one) => one.at))];
   const other = deletes.length === 0 ? null : await source.firstOtherKey(deletes);
   if (other === null) return span;
   const upTo = minHlc(span.end, previousHlc(other.at));
-  const good = await stage.read(applied, upTo, limits);
+  const good = await ahead.take(applied, upTo);
   return good.mutations.length === 0 ? { error: other.error } : good;
 }
 

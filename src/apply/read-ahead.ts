@@ -1,16 +1,23 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Hlc } from '../domain/hlc.js';
-import type { SpanLimits, Stage, StagedMutation, StagedSpan } from '../staging/stage.js';
+import type { SpanLimits, Stage, StagedMutation, StagedSpan, StagePosition } from '../staging/stage.js';
 
 /** Rows read between two turns of the event loop: what the target and the changefeed send must not wait for more. */
 const SLICE_ROWS = 1_000;
+/** A timestamp that would take a span beyond the limits by so much is not finished in it. */
+const MOST = 2;
 
 /** Reads the next window while the one before it is written: the target must not wait for the stage. */
 export interface ReadAhead {
   /** Begins to read (after, upTo], up to the limits. */
   begin(after: Hlc, upTo: Hlc): void;
-  /** The span after `after`, up to the limits, which nowhere passes `upTo`: what was read ahead and still holds, and what has come since. */
+  /**
+   * The span after `after`, up to the limits, which nowhere passes `upTo`: what was read ahead and still holds, and what has come since. It is cut
+   * only where it is one timestamp that is much larger than the limits: `parts` reads the whole of it.
+   */
   take(after: Hlc, upTo: Hlc): Promise<StagedSpan>;
+  /** All changes of one timestamp from a table on, in parts as large as the limits; the next one is read while one is written. */
+  parts(at: Hlc, fromTable: number): AsyncGenerator<readonly StagedMutation[]>;
   /** Ends the reading under way, so that the stage may be closed. */
   end(): Promise<void>;
 }
@@ -22,30 +29,54 @@ interface Begun {
   readonly span: Promise<StagedSpan>;
 }
 
+const NO_KEY = new Uint8Array(0);
+
 export function createReadAhead(stage: Stage, limits: SpanLimits): ReadAhead {
   let begun: Begun | null = null;
+  let part: Promise<unknown> = Promise.resolve();
   let ended = false;
 
-  async function read(from: StagedSpan, upTo: Hlc): Promise<StagedSpan> {
+  /** Reads on from `from`, in slices, until a limit is reached, and no further than to `most` times the limits within a timestamp. */
+  async function read(from: StagedSpan, upTo: Hlc, most: number): Promise<StagedSpan> {
     const mutations: StagedMutation[] = [...from.mutations];
     let bytes = mutations.reduce((sum, { after }) => sum + (after?.length ?? 0), 0);
-    let { end } = from;
-    while (end < upTo && mutations.length < limits.rows && bytes < limits.bytes && !ended) {
-      const rows = Math.min(SLICE_ROWS, limits.rows - mutations.length);
-      const slice = await stage.read(end, upTo, { rows, bytes: limits.bytes - bytes });
-      for (const mutation of slice.mutations) {
+    let { end, cut } = from;
+    const has = (times: number): boolean => mutations.length >= limits.rows * times || bytes >= limits.bytes * times;
+    while (!ended && (cut ? !has(most) : end < upTo && !has(1))) {
+      const after: Hlc | StagePosition = (cut ? mutations.at(-1) : undefined) ?? end;
+      const rows = has(1) ? SLICE_ROWS : Math.min(SLICE_ROWS, limits.rows - mutations.length);
+      const room = limits.bytes * (has(1) ? most : 1) - bytes;
+      const slice = await stage.read(after, upTo, { rows, bytes: room, maySplit: true });
+      // Beyond the limits only the timestamp is finished.
+      const finished = has(1) ? slice.mutations.findIndex(({ at }) => at !== end) : -1;
+      for (const mutation of finished < 0 ? slice.mutations : slice.mutations.slice(0, finished)) {
         mutations.push(mutation);
         bytes += mutation.after?.length ?? 0;
       }
-      end = slice.end;
-      if (end < upTo) await turn();
+      if (finished >= 0) return { mutations, end, cut: false };
+      ({ end, cut } = slice);
+      if (cut || end < upTo) await turn();
     }
-    return { mutations, end };
+    return { mutations, end, cut };
+  }
+
+  /** A span that is cut ends before that timestamp, if anything is before it. */
+  async function readWindow(from: StagedSpan, upTo: Hlc): Promise<StagedSpan> {
+    const span = await read(from, upTo, MOST);
+    if (!span.cut) return span;
+    const before = span.mutations.findIndex(({ at }) => at === span.end);
+    const last = span.mutations[before - 1];
+    return last === undefined ? span : { mutations: span.mutations.slice(0, before), end: last.at, cut: false };
+  }
+
+  async function readPart(after: StagePosition): Promise<StagedSpan> {
+    const { mutations, ...first } = await stage.read(after, after.at, { rows: 1, bytes: 1, maySplit: true });
+    return read({ mutations, ...first }, after.at, 1);
   }
 
   return {
     begin(after, upTo) {
-      const span = read({ mutations: [], end: after }, upTo);
+      const span = readWindow({ mutations: [], end: after, cut: false }, upTo);
       // Whoever takes it is told; nobody may.
       span.catch(() => undefined);
       begun = { after, late: stage.lateRows(), span };
@@ -53,15 +84,26 @@ export function createReadAhead(stage: Stage, limits: SpanLimits): ReadAhead {
     async take(after, upTo) {
       const mine = begun;
       begun = null;
-      const fresh = { mutations: [], end: after };
-      if (mine === null || mine.after !== after) return read(fresh, upTo);
+      const fresh = { mutations: [], end: after, cut: false };
+      if (mine === null || mine.after !== after) return readWindow(fresh, upTo);
       const ahead = await mine.span;
       const holds = ahead.end <= upTo && mine.late === stage.lateRows();
-      return read(holds ? ahead : fresh, upTo);
+      return ahead.cut && holds ? ahead : readWindow(holds ? ahead : fresh, upTo);
+    },
+    async *parts(at, fromTable) {
+      let next: Promise<StagedSpan> | null = readPart({ at, table: fromTable, key: NO_KEY });
+      while (next !== null) {
+        const span: StagedSpan = await next;
+        const last = span.mutations.at(-1);
+        next = span.cut && last !== undefined ? readPart(last) : null;
+        part = next?.catch(() => undefined) ?? part;
+        if (span.mutations.length > 0) yield span.mutations;
+      }
     },
     async end() {
       ended = true;
       await begun?.span.catch(() => undefined);
+      await part;
     },
   };
 }

@@ -21,11 +21,16 @@ export interface StagedMutation {
   readonly columns: ColumnSet | null;
 }
 
-/** Changes in time order, ending between two timestamps: a timestamp is never split (protocol rule 20). */
+/** A place within a timestamp: behind that change, in the order of the stage. An empty key is before all keys of its table. */
+export type StagePosition = Pick<StagedMutation, 'at' | 'table' | 'key'>;
+
+/** Changes in the order of the stage: by time, within a timestamp by table number, within a table by key, in any order that stays. */
 export interface StagedSpan {
   readonly mutations: readonly StagedMutation[];
-  /** Every change in (after, end] is in `mutations`. */
+  /** Every change in (after, end] is in `mutations`, those of `end` itself up to the last one only if it is cut. */
   readonly end: Hlc;
+  /** The timestamp `end` goes on behind the last change. Only where the limits asked for it. */
+  readonly cut: boolean;
 }
 
 export interface SpanLimits {
@@ -33,6 +38,8 @@ export interface SpanLimits {
   readonly rows: number;
   /** ... or so many bytes of `after`. */
   readonly bytes: number;
+  /** The span may end within a timestamp, as soon as a limit is reached. */
+  readonly maySplit?: boolean;
 }
 
 export interface AcceptResult {
@@ -83,8 +90,11 @@ export interface Stage {
    * @throws StaleIncarnationError
    */
   resolve(incarnation: number, resolved: Hlc): Promise<void>;
-  /** Reads (after, upTo], strictly after `after` (protocol rule 11). No read transaction stays open afterwards (protocol rule 13). */
-  read(after: Hlc, upTo: Hlc, limits: SpanLimits): Promise<StagedSpan>;
+  /**
+   * Reads (after, upTo], strictly after `after` (protocol rule 11), which may be a place within a timestamp. No read transaction stays open
+   * afterwards (protocol rule 13).
+   */
+  read(after: Hlc | StagePosition, upTo: Hlc, limits: SpanLimits): Promise<StagedSpan>;
   /** Late rows taken since the stage was opened (`AcceptResult.late`): what was read before one came lacks it. */
   lateRows(): number;
   /** Deletes every change at or before `upTo`. */

@@ -22,7 +22,15 @@ export interface ApplyWindow {
   readonly previous: Hlc;
   readonly next: Hlc;
   readonly mutations: readonly ApplyMutation[];
+  /** Set where the window is one timestamp that is too large to be held: `mutations` is then only the first of it. */
+  readonly parts?: TimestampParts;
 }
+
+/**
+ * Reads all changes of one timestamp, from a table on, in parts: by table number, each key once. A timestamp is never split over transactions
+ * (protocol rule 20), so the parts are of one; they are read anew with every call, from wherever, as often as needed.
+ */
+export type TimestampParts = (fromTable: number) => AsyncIterable<readonly ApplyMutation[]>;
 
 export interface AppliedFigures {
   readonly upserts: number;

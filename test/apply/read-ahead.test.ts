@@ -37,7 +37,7 @@ test('what is read ahead is what one read gives, whatever the limits; a timestam
   await stageRows(1, 5, 1_300);
   for (const limits of [
     EVERYTHING,
-    { rows: 1, bytes: 1e9 },
+    { rows: 700, bytes: 1e9 },
     { rows: 2_000, bytes: 1e9 },
     { rows: 1e6, bytes: 50_000 },
   ]) {
@@ -81,4 +81,53 @@ test('what was read from elsewhere is read again, and a reading under way can be
   ahead.begin(at(0), at(4_000));
   await ahead.end();
   assert.ok((await ahead.take(at(0), at(4_000))).mutations.length < 4_000, 'it read no further');
+});
+
+const timestamp = (second: number, from: number, count: number) =>
+  stage.accept(
+    1,
+    Array.from({ length: count }, (_, i) => upsert(at(second), `[${from + i}]`)),
+    HLC_ZERO,
+  );
+
+test('a timestamp much larger than the limits is not finished: what is before it comes first, then it is read in parts', async () => {
+  const limits = { rows: 500, bytes: 1e9 };
+  await timestamp(1, 0, 3);
+  await timestamp(2, 0, 5_000);
+  await timestamp(3, 0, 1);
+  const ahead = createReadAhead(stage, limits);
+  ahead.begin(at(0), at(9));
+  const before = await ahead.take(at(0), at(9));
+  assert.deepEqual([before.mutations.length, before.end, before.cut], [3, at(1), false]);
+  const large = await ahead.take(at(1), at(9));
+  assert.deepEqual([large.end, large.cut], [at(2), true]);
+  assert.ok(large.mutations.length < 2_000, `${large.mutations.length} are held`);
+  const parts: string[][] = [];
+  for await (const part of ahead.parts(at(2), 0)) parts.push(part.map(shown));
+  assert.ok(
+    parts.every((part) => part.length <= 500),
+    'no part is larger than the limits',
+  );
+  const whole = await stage.read(at(1), at(2), EVERYTHING);
+  assert.deepEqual(parts.flat(), keys(whole));
+  const rest = await ahead.take(at(2), at(9));
+  assert.deepEqual([rest.mutations.length, rest.end, rest.cut], [1, at(9), false]);
+});
+
+test('by bytes, too', async () => {
+  await timestamp(1, 0, 100);
+  const ahead = createReadAhead(stage, { rows: 1e6, bytes: 160 });
+  assert.equal((await ahead.take(at(0), at(1))).cut, true);
+  for await (const part of ahead.parts(at(1), 0)) assert.ok(part.length <= 11, `${part.length} rows of 16 bytes`);
+});
+
+test('parts begin at a table', async () => {
+  const rows = [0, 1, 2].flatMap((table) =>
+    ['[1]', '[2]', '[3]'].map((key) => upsert(at(1), key, '{}', ['id'], table)),
+  );
+  await stage.accept(1, rows, HLC_ZERO);
+  const found: number[] = [];
+  for await (const part of createReadAhead(stage, { rows: 2, bytes: 1e9 }).parts(at(1), 1))
+    found.push(...part.map(({ table }) => table));
+  assert.deepEqual(found, [1, 1, 1, 2, 2, 2]);
 });

@@ -208,7 +208,7 @@ suite('reading', () => {
     const span = await stage.read(at(10), at(20), EVERYTHING);
     assert.deepEqual(span.mutations.map(shown), ['20:0:[9]={"id":1,"v":"x"}']);
     assert.equal(span.end, at(20));
-    assert.deepEqual(await stage.read(at(20), at(20), EVERYTHING), { mutations: [], end: at(20) });
+    assert.deepEqual(await stage.read(at(20), at(20), EVERYTHING), { mutations: [], end: at(20), cut: false });
   });
 
   test('a span never splits a timestamp (protocol rule 20)', async () => {
@@ -226,6 +226,30 @@ suite('reading', () => {
       [3, 50n],
     ]);
     assert.equal((await stage.read(HLC_ZERO, at(50), { rows: 100, bytes: 1 })).end, at(10));
+  });
+
+  test('a span that may split a timestamp says so, and is read on behind its last change, a long key too', async () => {
+    await stage.bind(1, at(1), 'plan');
+    const keys = ['["b"]', `["${'k'.repeat(5000)}"]`, '["a"]', '["c"]'];
+    await stage.accept(1, [...keys.map((key) => upsert(at(10), key)), upsert(at(20), '["z"]')], HLC_ZERO);
+    const found: string[] = [];
+    const cuts: boolean[] = [];
+    let place: Parameters<Stage['read']>[0] = HLC_ZERO;
+    for (let reads = 0; reads < 5; reads++) {
+      const span = await stage.read(place, at(50), { rows: 1, bytes: 1e6, maySplit: true });
+      found.push(...span.mutations.map(({ key }) => Buffer.from(key).toString()));
+      cuts.push(span.cut);
+      place = span.cut ? (span.mutations.at(-1) ?? HLC_ZERO) : span.end;
+    }
+    assert.deepEqual([...found].sort(), [...keys, '["z"]'].sort());
+    assert.deepEqual(cuts, [true, true, true, false, false]);
+    assert.equal(place, at(50));
+    const fromTable = await stage.read({ at: at(10), table: 0, key: Buffer.alloc(0) }, at(10), EVERYTHING);
+    assert.equal(fromTable.mutations.length, 4);
+    assert.equal(
+      (await stage.read({ at: at(10), table: 1, key: Buffer.alloc(0) }, at(10), EVERYTHING)).mutations.length,
+      0,
+    );
   });
 
   test('values are bit-exact and stay so while the stage is written', async () => {

@@ -15,8 +15,10 @@ const KEY_LENGTH_BYTES = 4;
 /** The shape number of a delete. */
 export const DELETE_SHAPE = 0;
 
+type EntryPlace = Pick<IncomingMutation, 'at' | 'table' | 'key'>;
+
 /** The key of an entry: timestamp, table, then the row's key, or its hash where the key is too long for the store. */
-export function entryKey(row: IncomingMutation): Buffer {
+export function entryKey(row: EntryPlace): Buffer {
   if (row.key.length <= MAX_INLINE_KEY_BYTES) return prefixed(row, row.key);
   const hash = createHash('sha256').update(row.key).digest();
   const marked = Buffer.allocUnsafe(1 + hash.length);
@@ -25,7 +27,7 @@ export function entryKey(row: IncomingMutation): Buffer {
   return prefixed(row, marked);
 }
 
-function prefixed(row: IncomingMutation, rest: Uint8Array): Buffer {
+function prefixed(row: EntryPlace, rest: Uint8Array): Buffer {
   const key = Buffer.allocUnsafe(PREFIX_BYTES + rest.length);
   key.set(row.at, 0);
   key.writeUInt16BE(row.table, TABLE_OFFSET);

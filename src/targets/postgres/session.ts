@@ -6,6 +6,7 @@ import { createApplyTables } from './apply-tables.js';
 import { createCheckpointRow } from './checkpoint-row.js';
 import { closePostgres, connectPostgres } from './client.js';
 import { endsSession, toTargetError } from './errors.js';
+import { readAll, writeInParts } from './large-timestamp.js';
 import { writeSpan } from './span-writer.js';
 import { takeWithin } from './takeover.js';
 
@@ -53,10 +54,12 @@ function createApplySession(client: pg.Client, options: PostgresApplyOptions): A
     throw new FenceLostError(options.stream, await row.read());
   };
 
-  const write = async ({ mutations }: ApplyWindow): Promise<AppliedFigures> => {
+  const write = async ({ mutations, parts }: ApplyWindow): Promise<AppliedFigures> => {
     let figures: AppliedFigures = NOTHING;
+    const writing = { client, tables, ...options };
+    if (parts !== undefined) return (await writeInParts(writing, parts)) ?? writeSpan(writing, await readAll(parts));
     for (const span of options.collapseMutations ? [mutations] : eachTimestamp(mutations)) {
-      const written = await writeSpan({ client, tables, ...options }, span);
+      const written = await writeSpan(writing, span);
       figures = {
         upserts: figures.upserts + written.upserts,
         deletes: figures.deletes + written.deletes,

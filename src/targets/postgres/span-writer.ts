@@ -73,8 +73,7 @@ type Outcome = 'written' | PostgresError | 'no way';
  */
 async function writeSet(options: SpanWriterOptions, set: readonly ApplyMutation[], most: number): Promise<Outcome> {
   const { client, tables, flushSize, enforcementOff } = options;
-  const referencesOf = async (table: number): Promise<readonly Reference[]> =>
-    enforcementOff ? [] : (await tables.at(table, [])).shape.referencedBy;
+  const referencesOf = referencesIn(options);
   const ways = await findWays(tables, set, referencesOf);
   const batches = planBatches(set, flushSize);
   const small = ways.together && set.length <= flushSize;
@@ -106,6 +105,14 @@ async function writeSet(options: SpanWriterOptions, set: readonly ApplyMutation[
   return lifted === null ? outcome : attempt(options, () => runApart(client, tables, all, lifted));
 }
 
+/** The foreign keys that have to be minded; none while they are off. */
+export function referencesIn({
+  tables,
+  enforcementOff,
+}: SpanWriterOptions): (table: number) => Promise<readonly Reference[]> {
+  return async (table) => (enforcementOff ? [] : (await tables.at(table, [])).shape.referencedBy);
+}
+
 /** True for objections to what other rows hold at the moment, or do not hold yet: of foreign keys, unique and exclusion constraints. */
 function mayBeOrder(outcome: Outcome): boolean {
   if (outcome === 'written') return false;
@@ -128,15 +135,20 @@ async function attempt(options: SpanWriterOptions, work: () => Promise<void>): P
 /**
  * Runs `work` under a savepoint and checks deferred constraints at its end, so that an objection falls on the part that caused it.
  * Returns the row error with which the part was undone. Any other error ends the transaction: after it there may be no live savepoint
- * to go back to (protocol rule 21).
+ * to go back to (protocol rule 21). What `stays` says no to is undone, too.
  */
-async function undoable<T>(
+export async function undoable<T>(
   { client }: SpanWriterOptions,
   work: () => Promise<T>,
+  stays: (done: T) => boolean = () => true,
 ): Promise<{ readonly done: T } | PostgresError> {
   await client.query('SAVEPOINT part');
   try {
     const done = await work();
+    if (!stays(done)) {
+      await client.query('ROLLBACK TO SAVEPOINT part; RELEASE SAVEPOINT part');
+      return { done };
+    }
     await client.query('SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED; RELEASE SAVEPOINT part');
     return { done };
   } catch (error) {
