@@ -1,7 +1,7 @@
 import { escapeIdentifier } from 'pg';
 
 /** Tables of the checkpoint schema, in the order in which they are locked. */
-export const CHECKPOINT_TABLES = ['checkpoint', 'run', 'claim'] as const;
+export const CHECKPOINT_TABLES = ['checkpoint', 'run', 'claim', 'checkpoint_group'] as const;
 export type CheckpointTable = (typeof CHECKPOINT_TABLES)[number];
 
 /** The comment by which we know again what we have made: only that is ever dropped (protocol rule 34). */
@@ -31,4 +31,8 @@ const COLUMNS: Readonly<Record<CheckpointTable, string>> = {
     feed_wanted boolean NOT NULL DEFAULT true, stop_at numeric(30,10), hold jsonb, origin jsonb NOT NULL, changed_at timestamptz NOT NULL DEFAULT now()`,
   run: `run text PRIMARY KEY, phase text NOT NULL, state jsonb NOT NULL, changed_at timestamptz NOT NULL DEFAULT now()`,
   claim: `table_name text PRIMARY KEY, run text NOT NULL`,
+  checkpoint_group: `
+    stream text NOT NULL, group_number integer NOT NULL, run text NOT NULL, tables text[] NOT NULL,
+    applied numeric(30,10) NOT NULL, token text, holder_pid integer, holder_started timestamptz,
+    stop_at numeric(30,10), changed_at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (stream, group_number)`,
 };
