@@ -105,7 +105,8 @@ export async function createLoopFixture(
   };
 }
 
-function incoming(change: ApplyMutation): IncomingMutation {
+/** A change as the intake hands it to the stage. */
+export function incoming(change: ApplyMutation): IncomingMutation {
   const encoded = new Uint8Array(HLC_BYTES);
   writeHlc(encoded, 0, change.at);
   return { at: encoded, table: change.table, key: change.key, after: change.after, columns: change.columns };
