@@ -2,6 +2,7 @@ import type { Mutation } from '../mutation.js';
 import { APPLY_MUTATIONS } from './apply.js';
 import { COCKROACH_MUTATIONS } from './cockroach.js';
 import { CURSOR_MUTATIONS } from './cursor.js';
+import { GROUPS_MUTATIONS } from './groups.js';
 import { RECEIVER_MUTATIONS } from './receiver.js';
 import { SOURCE_MUTATIONS } from './source.js';
 import { RUNBOOK_MUTATIONS } from './runbook.js';
@@ -19,4 +20,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...CURSOR_MUTATIONS,
   ...SOURCE_MUTATIONS,
   ...RUNBOOK_MUTATIONS,
+  ...GROUPS_MUTATIONS,
 ];

@@ -17,7 +17,6 @@ export const NOT_YET: readonly (readonly [string, string])[] = [
   ],
   ['17', 'the stage’s own host is asked first; stages that no row names are not dropped'],
   ['20', 'a timestamp is never split; the schema boundary and the target’s limits come'],
-  ['26', 'parallel groups'],
   ['27', 'immediate mode'],
   ['28', 'dead letters'],
   ['29', 'filters and transforms'],
