@@ -1,11 +1,14 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Hlc } from '../domain/hlc.js';
 import type { SpanLimits, Stage, StagedMutation, StagedSpan, StagePosition } from '../staging/stage.js';
+import { pack } from './pack.js';
 
 /** Rows read between two turns of the event loop: what the target and the changefeed send must not wait for more. */
 export const SCAN_SIZE = 1_000;
 /** A timestamp that would take a span beyond the limits by so much is not finished in it. */
 const MOST = 2;
+/** Such a timestamp is read in parts of so much of the limits: one part is held while it is written, the next while it is read. */
+const PART = 0.5;
 
 /** Reads the next window while the one before it is written: the target must not wait for the stage. */
 export interface ReadAhead {
@@ -45,25 +48,26 @@ export function createReadAhead(
   limits: SpanLimits,
   { scanSize = SCAN_SIZE, queueSize = limits.rows }: ReadAheadTuning = {},
 ): ReadAhead {
+  const partLimits = { rows: Math.ceil(limits.rows * PART), bytes: limits.bytes * PART };
   let begun: Begun | null = null;
   let lateWhenTaken = 0;
   let part: Promise<unknown> = Promise.resolve();
   let ended = false;
 
   /** Reads on from `from`, in slices, until a limit is reached, and no further than to `most` times the limits within a timestamp. */
-  async function read(from: StagedSpan, upTo: Hlc, most: number, rowsWanted = limits.rows): Promise<StagedSpan> {
+  async function read(from: StagedSpan, upTo: Hlc, most: number, limits: SpanLimits): Promise<StagedSpan> {
     const mutations: StagedMutation[] = [...from.mutations];
     let bytes = mutations.reduce((sum, { after }) => sum + (after?.length ?? 0), 0);
     let { end, cut } = from;
-    const has = (times: number): boolean => mutations.length >= rowsWanted * times || bytes >= limits.bytes * times;
+    const has = (times: number): boolean => mutations.length >= limits.rows * times || bytes >= limits.bytes * times;
     while (!ended && (cut ? !has(most) : end < upTo && !has(1))) {
       const after: Hlc | StagePosition = (cut ? mutations.at(-1) : undefined) ?? end;
-      const rows = has(1) ? scanSize : Math.min(scanSize, rowsWanted - mutations.length);
+      const rows = has(1) ? scanSize : Math.min(scanSize, limits.rows - mutations.length);
       const room = limits.bytes * (has(1) ? most : 1) - bytes;
       const slice = await stage.read(after, upTo, { rows, bytes: room, maySplit: true });
       // Beyond the limits only the timestamp is finished.
       const finished = has(1) ? slice.mutations.findIndex(({ at }) => at !== end) : -1;
-      for (const mutation of finished < 0 ? slice.mutations : slice.mutations.slice(0, finished)) {
+      for (const mutation of pack(finished < 0 ? slice.mutations : slice.mutations.slice(0, finished))) {
         mutations.push(mutation);
         bytes += mutation.after?.length ?? 0;
       }
@@ -75,8 +79,8 @@ export function createReadAhead(
   }
 
   /** A span that is cut ends before that timestamp, if anything is before it. */
-  async function readWindow(from: StagedSpan, upTo: Hlc, rowsWanted?: number): Promise<StagedSpan> {
-    const span = await read(from, upTo, MOST, rowsWanted);
+  async function readWindow(from: StagedSpan, upTo: Hlc, rows = limits.rows): Promise<StagedSpan> {
+    const span = await read(from, upTo, MOST, { ...limits, rows });
     if (!span.cut) return span;
     const before = span.mutations.findIndex(({ at }) => at === span.end);
     const last = span.mutations[before - 1];
@@ -85,7 +89,7 @@ export function createReadAhead(
 
   async function readPart(after: StagePosition): Promise<StagedSpan> {
     const { mutations, ...first } = await stage.read(after, after.at, { rows: 1, bytes: 1, maySplit: true });
-    return read({ mutations, ...first }, after.at, 1);
+    return read({ mutations, ...first }, after.at, 1, partLimits);
   }
 
   return {

@@ -1,4 +1,4 @@
-import { StageBusyError, StaleIncarnationError } from '../staging/stage.js';
+import { NoRoomError, StageBusyError, StaleIncarnationError } from '../staging/stage.js';
 import { EnvelopeError, UnknownTopicError } from './envelope-error.js';
 import { Refusal } from './receiver-error.js';
 
@@ -24,6 +24,7 @@ function classify(error: unknown): [status: number, text: string, endsConnection
   if (error instanceof Refusal) return [error.status, error.message, error.endsConnection];
   if (error instanceof EnvelopeError || error instanceof UnknownTopicError) return [400, error.message, false];
   if (error instanceof StaleIncarnationError) return [409, error.message, false];
+  if (error instanceof NoRoomError) return [503, `no room: ${error.message}`, false];
   if (error instanceof StageBusyError) return [503, 'the stage was taken over by another process', false];
   // A folder's name and the system's words are for the worker's log, not for the source's job table.
   return [503, 'the stage cannot take rows now: see the log of the failback worker', false];

@@ -14,6 +14,8 @@ export interface IntakeOptions {
   readonly stage: Stage;
   /** C, the checkpoint as committed on the target. */
   readonly committed: () => Hlc;
+  /** Whether rows that are not staged yet may be taken now (protocol rule 12); always, where it is not given. */
+  readonly mayGrow?: () => boolean;
   /** Called after a body was taken durably. */
   readonly onAccepted?: (taken: TakenBody) => void;
 }
@@ -56,7 +58,7 @@ interface IntakeTable {
 }
 
 /** The intake of one stream: from a body to durable rows. */
-export function createIntake({ stream, plan, stage, committed, onAccepted }: IntakeOptions): Intake {
+export function createIntake({ stream, plan, stage, committed, mayGrow, onAccepted }: IntakeOptions): Intake {
   const scan = createEnvelopeScanner();
   const tables = new Map<string, IntakeTable>();
   plan.forEach((table, number) => tables.set(table.topic, { number, keys: createKeyReader(table.keyColumns) }));
@@ -91,7 +93,8 @@ export function createIntake({ stream, plan, stage, committed, onAccepted }: Int
   return {
     async receive(incarnation, body) {
       const { rows, resolved } = read(body);
-      const result = await stage.accept(incarnation, rows, committed());
+      // A body without rows is never refused.
+      const result = await stage.accept(incarnation, rows, committed(), rows.length === 0 || (mayGrow?.() ?? true));
       // Only after the rows are durable: should they be refused, resolved must not pass them (protocol rule B).
       if (resolved !== null) await stage.resolve(incarnation, resolved);
       total.bodies++;

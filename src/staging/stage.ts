@@ -82,9 +82,15 @@ export interface Stage {
   /**
    * Takes the rows of one body.
    * @param committed the committed checkpoint; rows at or before it are dropped
-   * @throws StaleIncarnationError when the stage is bound to another incarnation, or to none
+   * @param mayGrow false: a body with a row that is neither staged nor dropped is refused whole (protocol rule 12); true by default
+   * @throws StaleIncarnationError when the stage is bound to another incarnation, or to none; NoRoomError
    */
-  accept(incarnation: number, rows: readonly IncomingMutation[], committed: Hlc): Promise<AcceptResult>;
+  accept(
+    incarnation: number,
+    rows: readonly IncomingMutation[],
+    committed: Hlc,
+    mayGrow?: boolean,
+  ): Promise<AcceptResult>;
   /**
    * Takes a resolved timestamp, after every row accepted before. One that does not advance is ignored.
    * @throws StaleIncarnationError
@@ -116,6 +122,14 @@ export class StaleIncarnationError extends Error {
         : `incarnation ${incarnation} is refused: this stream now takes incarnation ${bound}`,
     );
     this.name = 'StaleIncarnationError';
+  }
+}
+
+/** The stage may not grow now (protocol rule 12). Answered 503: nothing of the body was taken, and CockroachDB sends it again. */
+export class NoRoomError extends Error {
+  constructor() {
+    super('the stage is at its budget: rows are taken again when what it holds is applied');
+    this.name = 'NoRoomError';
   }
 }
 

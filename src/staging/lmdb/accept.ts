@@ -1,6 +1,6 @@
 import { HLC_BYTES, writeHlc, type Hlc, maxHlc } from '../../domain/hlc.js';
 import type { IncomingMutation } from '../../domain/mutation.js';
-import type { AcceptResult, StageBinding } from '../stage.js';
+import { NoRoomError, type AcceptResult, type StageBinding } from '../stage.js';
 import { entryKey, entryValueBytes, isHashed, readEntry, writeEntryValue } from './entry-codec.js';
 import { StageCorruptError } from './errors.js';
 import type { StageTransaction } from './transaction.js';
@@ -12,6 +12,7 @@ export function planAccept(
   rows: readonly IncomingMutation[],
   committed: Hlc,
   bound: StageBinding,
+  mayGrow: boolean,
 ): AcceptResult {
   const committedAt = encoded(committed);
   const resolvedAt = encoded(bound.resolved);
@@ -21,6 +22,8 @@ export function planAccept(
   let redelivered = 0;
   let late = 0;
   const puts: { key: Buffer; row: IncomingMutation }[] = [];
+  /** Rows of this body that nobody has staged before. */
+  const fresh = new Set<string>();
   let bytes = 0;
   for (const row of rows) {
     // Only against the committed checkpoint, never against resolved (protocol rule 10).
@@ -29,11 +32,13 @@ export function planAccept(
       continue;
     }
     const key = entryKey(row);
-    if (isStaged(transaction, folder, key, row)) redelivered++;
+    if (isStaged(transaction, folder, key, row, fresh)) redelivered++;
     else if (compareAt(row.at, resolvedAt) <= 0 && compareAt(row.at, seenAfter) > 0) late++;
     puts.push({ key, row });
     bytes += entryValueBytes(row);
   }
+  if (!mayGrow && fresh.size > 0) throw new NoRoomError();
+  for (const key of fresh) transaction.pending.add(key);
   planPuts(transaction, puts, bytes);
   return { staged: puts.length - redelivered, dropped, redelivered, late };
 }
@@ -62,11 +67,19 @@ function planPuts(
   });
 }
 
-function isStaged(transaction: StageTransaction, folder: string, key: Buffer, row: IncomingMutation): boolean {
+function isStaged(
+  transaction: StageTransaction,
+  folder: string,
+  key: Buffer,
+  row: IncomingMutation,
+  fresh: Set<string>,
+): boolean {
   const text = key.toString('latin1');
-  if (transaction.pending.has(text)) return true;
-  transaction.pending.add(text);
-  if (!transaction.entries.doesExist(key)) return false;
+  if (transaction.pending.has(text) || fresh.has(text)) return true;
+  if (!transaction.entries.doesExist(key)) {
+    fresh.add(text);
+    return false;
+  }
   if (isHashed(key)) requireSameKey(transaction, folder, key, row);
   return true;
 }

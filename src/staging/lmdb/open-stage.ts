@@ -1,16 +1,29 @@
 import { HLC_ZERO, type Hlc } from '../../domain/hlc.js';
-import { StageBusyError, StaleIncarnationError, type AcceptResult, type Stage, type StageBinding } from '../stage.js';
+import {
+  StageBusyError,
+  StaleIncarnationError,
+  type AcceptResult,
+  type Stage,
+  type StageBinding,
+  type StageFigures,
+} from '../stage.js';
 import { planAccept } from './accept.js';
 import { StageClosedError, StageWriteError } from './errors.js';
 import { stageFolder } from './folder.js';
 import { createGroupWriter, type Job } from './group-writer.js';
 import { openShapes } from './shapes.js';
 import { keyAfter, readSpan } from './span.js';
-import { openStore } from './store.js';
+import { openStore, type StageStore } from './store.js';
 import { newTransaction, type StageTransaction } from './transaction.js';
 
 /** Entries deleted in one transaction: a purge of millions must not hold up the bodies that arrive meanwhile. */
 const PURGE_SLICE = 10_000;
+
+/** The file is mapped anew after so many bytes: a backlog of any size passes through a bounded part of our memory (invariant 6). */
+const MOST_MAPPED = 32_000_000;
+/** Timestamp, table, column set, and LMDB's own words about an entry. */
+const ENTRY_OVERHEAD = 32;
+const PAGE_BYTES = 4_096;
 
 interface StageJob extends Job {
   readonly plan: (transaction: StageTransaction) => void;
@@ -25,17 +38,22 @@ interface StageJob extends Job {
 export function openLmdbStage({ stageDir, stream }: { readonly stageDir: string; readonly stream: string }): Stage {
   const folder = stageFolder(stageDir, stream);
   const store = openStore(folder);
-  const { entries } = store;
-  const shapes = openShapes(store.shapes);
+  const shapes = openShapes(store);
   let binding = store.readBinding();
   /** Counts binds: a purge begun before one must not go on after it. */
   let binds = 0;
   let late = 0;
   let closed = false;
+  /** Bytes of entries read or written since the file was mapped: so much of it is in our memory, at most. */
+  let touched = 0;
+  /** Resolved but while the file is mapped anew. */
+  let mapped: Promise<void> = Promise.resolve();
+  let figures = readFigures(store);
   const writer = createGroupWriter<StageJob>(commit);
 
   async function commit(group: readonly StageJob[]): Promise<void> {
-    const transaction = newTransaction(binding, shapes.draft(), entries);
+    if (touched >= MOST_MAPPED) await mapAnew();
+    const transaction = newTransaction(binding, shapes.draft(), store.entries);
     for (const job of group) {
       try {
         job.plan(transaction);
@@ -51,6 +69,20 @@ export function openLmdbStage({ stageDir, stream }: { readonly stageDir: string;
     }
     transaction.shapes.keep();
     binding = transaction.binding;
+  }
+
+  /** Between two transactions of the store; what wants to read meanwhile waits. */
+  async function mapAnew(): Promise<void> {
+    mapped = store.remap();
+    await mapped;
+    touched = 0;
+  }
+
+  /** Resolves when the store is open, and no turn of the event loop later. */
+  async function whenMapped(): Promise<void> {
+    let seen: Promise<void>;
+    do await (seen = mapped);
+    while (seen !== mapped);
   }
 
   function write<T>(rows: number, alone: boolean, plan: (transaction: StageTransaction) => T): Promise<T> {
@@ -78,7 +110,7 @@ export function openLmdbStage({ stageDir, stream }: { readonly stageDir: string;
     async bind(incarnation, cursor, plan) {
       await write(0, true, (transaction) => {
         binds++;
-        transaction.writes.push(() => void entries.clearAsync());
+        transaction.writes.push(() => void transaction.entries.clearAsync());
         transaction.binding = { incarnation, floor: cursor, resolved: cursor, plan };
       });
     },
@@ -90,12 +122,13 @@ export function openLmdbStage({ stageDir, stream }: { readonly stageDir: string;
       });
     },
 
-    async accept(incarnation, rows, committed): Promise<AcceptResult> {
+    async accept(incarnation, rows, committed, mayGrow = true): Promise<AcceptResult> {
       const result = await write(rows.length, false, (transaction) => {
         const bound = requireBound(transaction.binding, incarnation);
-        return planAccept(transaction, folder, rows, committed, bound);
+        return planAccept(transaction, folder, rows, committed, bound, mayGrow);
       });
       late += result.late;
+      touched += sizeOf(rows);
       return result;
     },
 
@@ -108,14 +141,17 @@ export function openLmdbStage({ stageDir, stream }: { readonly stageDir: string;
       });
     },
 
-    read(after, upTo, limits) {
-      return new Promise((resolve) => {
-        try {
-          resolve(readSpan(folder, entries, shapes, after, upTo, limits));
-        } finally {
-          store.root.resetReadTxn();
-        }
-      });
+    async read(after, upTo, limits) {
+      // It takes its turn among the writes.
+      if (touched >= MOST_MAPPED) await write(0, true, () => undefined);
+      await whenMapped();
+      try {
+        const span = readSpan(folder, store.entries, shapes, after, upTo, limits);
+        touched += sizeOf(span.mutations);
+        return span;
+      } finally {
+        store.root.resetReadTxn();
+      }
     },
 
     async purge(upTo) {
@@ -131,12 +167,8 @@ export function openLmdbStage({ stageDir, stream }: { readonly stageDir: string;
     },
 
     figures() {
-      const stats = entries.getStats() as Record<
-        'pageSize' | 'treeBranchPageCount' | 'treeLeafPageCount' | 'overflowPages' | 'entryCount',
-        number
-      >;
-      const pages = stats.treeBranchPageCount + stats.treeLeafPageCount + stats.overflowPages;
-      return { usedBytes: pages * stats.pageSize, entries: stats.entryCount };
+      if (store.isOpen()) figures = readFigures(store);
+      return figures;
     },
 
     async close() {
@@ -149,14 +181,33 @@ export function openLmdbStage({ stageDir, stream }: { readonly stageDir: string;
 
   /** The floor rises with the first deletion, so that protocol rule B fails honestly where the target is set back behind it. */
   function planPurge(transaction: StageTransaction, bound: StageBinding, upTo: Hlc): boolean {
-    const doomed = [...entries.getKeys({ start: keyAfter(HLC_ZERO), end: keyAfter(upTo), limit: PURGE_SLICE })];
+    const doomed = [
+      ...transaction.entries.getKeys({ start: keyAfter(HLC_ZERO), end: keyAfter(upTo), limit: PURGE_SLICE }),
+    ];
     if (doomed.length > 0)
       transaction.writes.push(() => {
-        for (const key of doomed) void entries.remove(key);
+        for (const key of doomed) void transaction.entries.remove(key);
       });
     if (upTo > bound.floor) transaction.binding = { ...bound, floor: upTo };
     return doomed.length === PURGE_SLICE;
   }
+}
+
+/** About the room of changes in the store, which gives whole pages to a large one. */
+function sizeOf(changes: readonly { readonly key: Uint8Array; readonly after: Uint8Array | null }[]): number {
+  return changes.reduce((sum, { key, after }) => {
+    const bytes = key.length + (after?.length ?? 0) + ENTRY_OVERHEAD;
+    return sum + (bytes > PAGE_BYTES / 2 ? Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES : bytes);
+  }, 0);
+}
+
+function readFigures({ entries }: StageStore): StageFigures {
+  const stats = entries.getStats() as Record<
+    'pageSize' | 'treeBranchPageCount' | 'treeLeafPageCount' | 'overflowPages' | 'entryCount',
+    number
+  >;
+  const pages = stats.treeBranchPageCount + stats.treeLeafPageCount + stats.overflowPages;
+  return { usedBytes: pages * stats.pageSize, entries: stats.entryCount };
 }
 
 /** Protocol rule A. */

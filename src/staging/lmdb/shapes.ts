@@ -18,11 +18,12 @@ export interface ShapeDraft {
   keep(): void;
 }
 
-export function openShapes(store: Database<string[], number>): Shapes {
+/** @param store whose database of shapes may be another after a while */
+export function openShapes(store: { readonly shapes: Database<string[], number> }): Shapes {
   const byNumber: (ColumnSet | null)[] = [null];
   const byText = new Map<string, number>();
   const byIdentity = new WeakMap<ColumnSet, number>();
-  for (const { key, value } of store.getRange()) {
+  for (const { key, value } of store.shapes.getRange()) {
     byNumber[key] = value;
     byText.set(JSON.stringify(value), key);
   }
@@ -48,7 +49,7 @@ export function openShapes(store: Database<string[], number>): Shapes {
           return drafted;
         },
         write() {
-          for (const [text, number] of numbers) void store.put(number, [...(fresh.get(text) ?? [])]);
+          for (const [text, number] of numbers) void store.shapes.put(number, [...(fresh.get(text) ?? [])]);
         },
         keep() {
           for (const [text, number] of numbers) {

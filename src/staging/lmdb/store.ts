@@ -6,7 +6,7 @@ import { StageBusyError, type StageBinding } from '../stage.js';
 import { StageCorruptError } from './errors.js';
 import { currentOwner, isOwnerAlive, type Owner } from './owner.js';
 
-/** An LMDB environment that this process owns. */
+/** An LMDB environment that this process owns. Its databases change with every `remap`: ask for them each time. */
 export interface StageStore {
   readonly folder: string;
   readonly root: RootDatabase;
@@ -25,6 +25,13 @@ export interface StageStore {
   readBinding(): StageBinding | null;
   /** Inside `transact` only. */
   putBinding(binding: StageBinding): void;
+  /**
+   * Closes the environment and opens it again, still its owner: LMDB maps its whole file, and every page once read stays in our memory until then.
+   * Nothing may be read or written meanwhile.
+   */
+  remap(): Promise<void>;
+  /** False while it is mapped anew, and after that has failed. */
+  isOpen(): boolean;
   /** Gives up ownership and closes. */
   close(): Promise<void>;
 }
@@ -47,28 +54,30 @@ const openFolders = new Set<string>();
 export function openStore(folder: string): StageStore {
   if (openFolders.has(folder)) throw new StageBusyError(folder);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  // Without turn batching every write is one of our own transactions: LMDB's JavaScript side opens none of its own, whose failure on a
-  // full disk nobody could catch.
-  const root = open({ path: folder, noSubdir: false, maxDbs: 3, overlappingSync: false, eventTurnBatching: false });
+  let environment = openEnvironment(folder);
+  let isOpen = true;
   try {
-    const entries = root.openDB<Buffer, Buffer>({ name: 'entries', keyEncoding: 'binary', encoding: 'binary' });
-    const shapes = root.openDB<string[], number>({ name: 'shapes', keyEncoding: 'uint32', encoding: 'json' });
-    const meta = root.openDB<unknown, string>({ name: 'meta', encoding: 'json', useVersions: true });
-    const { id, ownership } = takeOwnership(root, meta, folder);
+    const { id, ownership } = takeOwnership(environment.root, environment.meta, folder);
     openFolders.add(folder);
 
     return {
       folder,
-      root,
-      entries,
-      shapes,
+      get root() {
+        return environment.root;
+      },
+      get entries() {
+        return environment.entries;
+      },
+      get shapes() {
+        return environment.shapes;
+      },
       id,
       async transact(write) {
-        const mine = await meta.ifVersion(OWNER, ownership, write);
+        const mine = await environment.meta.ifVersion(OWNER, ownership, write);
         if (!mine) throw new StageBusyError(folder);
       },
       readBinding() {
-        const record = meta.get(BINDING) as BindingRecord | undefined;
+        const record = environment.meta.get(BINDING) as BindingRecord | undefined;
         return record ? bindingOf(record, folder) : null;
       },
       putBinding(binding) {
@@ -78,16 +87,50 @@ export function openStore(folder: string): StageStore {
           resolved: formatHlc(binding.resolved),
           plan: binding.plan,
         };
-        void meta.put(BINDING, record, 0);
+        void environment.meta.put(BINDING, record, 0);
+      },
+      isOpen: () => isOpen,
+      async remap() {
+        if (isOpen) {
+          isOpen = false;
+          await environment.root.close();
+        }
+        environment = openEnvironment(folder);
+        isOpen = true;
       },
       async close() {
+        const { root, meta } = environment;
         try {
-          await meta.ifVersion(OWNER, ownership, () => void meta.remove(OWNER));
+          if (isOpen) await meta.ifVersion(OWNER, ownership, () => void meta.remove(OWNER));
         } finally {
-          await root.close();
+          if (isOpen) await root.close();
           openFolders.delete(folder);
         }
       },
+    };
+  } catch (error) {
+    void environment.root.close();
+    throw error;
+  }
+}
+
+interface Environment {
+  readonly root: RootDatabase;
+  readonly entries: Database<Buffer, Buffer>;
+  readonly shapes: Database<string[], number>;
+  readonly meta: Database<unknown, string>;
+}
+
+function openEnvironment(folder: string): Environment {
+  // Without turn batching every write is one of our own transactions: LMDB's JavaScript side opens none of its own, whose failure on a
+  // full disk nobody could catch.
+  const root = open({ path: folder, noSubdir: false, maxDbs: 3, overlappingSync: false, eventTurnBatching: false });
+  try {
+    return {
+      root,
+      entries: root.openDB({ name: 'entries', keyEncoding: 'binary', encoding: 'binary' }),
+      shapes: root.openDB({ name: 'shapes', keyEncoding: 'uint32', encoding: 'json' }),
+      meta: root.openDB({ name: 'meta', encoding: 'json', useVersions: true }),
     };
   } catch (error) {
     void root.close();
