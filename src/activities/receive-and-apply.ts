@@ -17,12 +17,14 @@ import type { RunbookInput } from '../domain/runbook-input.js';
 import type { StreamPlan } from '../domain/table.js';
 import { createIntake, type Intake } from '../receiver/intake.js';
 import type { Receiver } from '../receiver/server.js';
+import type { StageBudget } from '../staging/room.js';
 import type { Stage } from '../staging/stage.js';
 import type { Access } from './access.js';
 import { isCurrentAttempt } from './current-attempt.js';
 import { CataloguedError, translate, translated } from './failure-translation.js';
 import { createLateRowsAlarm } from './late-rows.js';
 import { createOwners } from './owners.js';
+import { createStageRoom } from './stage-room.js';
 import { watchSource } from './source-watch.js';
 import { watchStop } from './stop-watch.js';
 import { createWords } from './words.js';
@@ -50,6 +52,8 @@ export interface AttemptHost {
   readonly receiver: Receiver;
   /** `https://host:port`, as CockroachDB reaches it. */
   readonly advertisedUrl: string;
+  /** Of each stage. */
+  readonly budget: StageBudget;
   /** @throws StageBusyError */
   openStage(stream: string): Stage | Promise<Stage>;
   /** Told the figures of every live attempt, for `/_/varz`. */
@@ -71,6 +75,8 @@ export function createReceiveAndApply(access: Access, host: AttemptHost) {
     async receiveAndApply(wish: AttemptWish): Promise<AttemptEnd> {
       const context = Context.current();
       const { stream } = wish;
+      // A run of an earlier release has no such field.
+      const { retireOffset = 0 }: Partial<RunbookInput['apply']> = wish.apply;
       // Before the attempt of this process is thrown out, if there is one.
       if (!(await isCurrentAttempt(context))) {
         context.log.info(`stream ${stream}: this attempt is no longer current; it does not begin`);
@@ -125,6 +131,7 @@ export function createReceiveAndApply(access: Access, host: AttemptHost) {
           bell: attempt.bell,
           limits: { rows: wish.apply.windowRows, bytes: wish.apply.windowBytes },
           idleAdvanceMs: wish.apply.idleAdvance,
+          retireOffsetMs: retireOffset,
           abortGraceMs: ABORT_GRACE_MS,
           retry: RETRY,
           log,
@@ -237,6 +244,7 @@ function openAttempt(
       late: received?.late ?? 0,
       stagedChanges: entries,
       stagedBytes: usedBytes,
+      stageBudgetBytes: host.budget.budgetBytes,
     };
   };
 
@@ -256,6 +264,13 @@ function openAttempt(
     () => performance.now(),
   );
 
+  const room = createStageRoom(
+    stage,
+    host.budget,
+    () => committed,
+    (cause) => say('trouble', { token, type: 'Stage.OverBudget', cause } satisfies TroubleWord),
+  );
+
   return {
     token,
     bell,
@@ -265,6 +280,7 @@ function openAttempt(
       const timer = setInterval(() => {
         beat(figures());
         lateRows.tick();
+        room.tick();
       }, HEARTBEAT_EVERY_MS);
       return () => clearInterval(timer);
     },
@@ -275,6 +291,7 @@ function openAttempt(
         plan: wish.plan,
         stage,
         committed: () => committed,
+        mayGrow: () => room.mayGrow(),
         onAccepted: ({ resolved, late }) => {
           lateRows.count(late);
           if (resolved === null) return;

@@ -32,6 +32,7 @@ export interface AttemptOptions extends Pick<
   | 'onProgress'
   | 'log'
   | 'idleAdvanceMs'
+  | 'retireOffsetMs'
   | 'abortGraceMs'
   | 'scanSize'
   | 'queueSize'
@@ -175,7 +176,7 @@ async function applyAndHold(
       case 'set-back':
       case 'incomplete':
         options.log(
-          `stream ${options.stream}: the target is at ${formatHlc(end.found.applied)} and the stage is not complete from there: a new incarnation begins there`,
+          `stream ${options.stream}: the target is at ${formatHlc(end.found.applied)} and not where we were: it is taken over again from there`,
         );
         return 'again';
       case 'stopped':

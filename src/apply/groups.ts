@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { groupsOf, type ApplyGroup } from '../domain/apply-groups.js';
-import { maxHlc, minHlc, type Hlc } from '../domain/hlc.js';
+import { earlierHlc, HLC_ZERO, maxHlc, minHlc, type Hlc } from '../domain/hlc.js';
 import { SourceChangedError } from '../domain/source-identity.js';
 import { formatTableName, type StreamPlan } from '../domain/table.js';
 import type { Stage } from '../staging/stage.js';
@@ -245,17 +245,22 @@ async function follow(
     }
   };
   let written: Hlc | null = null;
-  let purged = 0;
+  let purged: Hlc = HLC_ZERO;
+  let counted = -1;
+  /** Where the last changes are that the stage may still hold; those of an earlier attempt, too. */
+  let changedAt: Hlc = HLC_ZERO;
   try {
     while (!ended.aborted) {
       await delay(FOLLOW_EVERY_MS, undefined, { signal: ended }).catch(() => undefined);
       const { applied, mutations } = progress();
       if (applied === null || applied === written) continue;
       written = (await advance()) ?? written;
-      // Only what is committed in all groups goes (protocol rules 11 and 26); an idle tick has nothing to purge.
-      if (mutations === purged) continue;
-      await stage.purge(applied);
-      purged = mutations;
+      if (mutations !== counted) [counted, changedAt] = [mutations, applied];
+      // Only what is committed in all groups goes (protocol rules 11 and 26), and nothing where all is gone already.
+      const retired = earlierHlc(applied, options.retireOffsetMs);
+      if (purged >= changedAt || purged >= retired) continue;
+      await stage.purge(retired);
+      purged = retired;
     }
   } finally {
     await letGo();

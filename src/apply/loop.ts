@@ -1,5 +1,5 @@
 import type { Checkpoint } from '../domain/checkpoint.js';
-import { minHlc, previousHlc, type Hlc } from '../domain/hlc.js';
+import { earlierHlc, HLC_ZERO, minHlc, previousHlc, type Hlc } from '../domain/hlc.js';
 import type { SourceChangedError } from '../domain/source-identity.js';
 import type { SpanLimits, Stage, StagedSpan } from '../staging/stage.js';
 import {
@@ -42,6 +42,8 @@ export interface ApplyLoopOptions extends TroubleOptions, ReadAheadTuning {
   readonly idleAdvanceMs: number;
   /** A window that has room waits for more until so long after the one before, in milliseconds; absent: it does not wait. */
   readonly flushPeriodMs?: number;
+  /** Applied changes stay in the stage for so long behind the checkpoint, in the source's time (protocol rule 16). */
+  readonly retireOffsetMs: number;
   /** Once `signal` aborts, the window under way is finished or, after so many milliseconds, cut off. */
   readonly abortGraceMs: number;
 }
@@ -121,6 +123,9 @@ async function applyWindows(
   let advancedAt = -Infinity;
   /** Of what is committed. The next window does not wait for it, only the next purge. */
   let purging: Promise<void> = Promise.resolve();
+  let purged: Hlc = HLC_ZERO;
+  /** Where the last changes are that the stage may still hold; those of an earlier attempt, too. */
+  let written = applied;
   try {
     while (!signal.aborted) {
       const changed = source.changed();
@@ -160,10 +165,13 @@ async function applyWindows(
       applied = window.next;
       advancedAt = performance.now();
       report(addWindow({ ...progress(), resolved: binding?.resolved ?? null }, { next: applied, mutations }, figures));
-      // Only what is committed goes (protocol rule 11); an idle tick has nothing to purge.
-      if (window.mutations.length > 0) {
+      if (window.mutations.length > 0) written = applied;
+      // Only what is committed goes (protocol rule 11), and nothing where all is gone already.
+      const retired = earlierHlc(applied, options.retireOffsetMs);
+      if (purged < written && purged < retired) {
         await purging;
-        purging = stage.purge(applied);
+        purged = retired;
+        purging = stage.purge(retired);
         // Whoever waits for it is told.
         purging.catch(() => undefined);
       }

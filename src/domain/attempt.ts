@@ -30,7 +30,7 @@ export interface DeliveredWord {
  */
 export interface TroubleWord {
   readonly token: string;
-  readonly type: 'Target.Unavailable' | 'Changefeed.LateRows';
+  readonly type: 'Target.Unavailable' | 'Changefeed.LateRows' | 'Stage.OverBudget';
   /** Null: it is over. */
   readonly cause: string | null;
 }
@@ -66,4 +66,6 @@ export interface AttemptProgress {
   readonly late: number;
   readonly stagedChanges: number;
   readonly stagedBytes: number;
+  /** What it may have, at most. */
+  readonly stageBudgetBytes: number;
 }

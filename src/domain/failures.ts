@@ -170,6 +170,13 @@ export const FAILURES = {
     remedy: 'Free space; CockroachDB keeps the rows and sends them again.',
     retryable: true,
   },
+  'Stage.OverBudget': {
+    meaning:
+      'What the source has not resolved yet does not fit the budget of the stage: it is overrun, up to its reserve.',
+    remedy:
+      'Raise FAILBACK_STAGE_BUDGET above the size named and restart the worker; the disk must have the room. See why no resolved timestamp comes. It ends by itself once there is room.',
+    retryable: false,
+  },
   'Forward.StillRunning': {
     meaning: 'The forward replicator still answers after it was stopped.',
     remedy: 'Stop it (SIGTERM), then signal forwardStopped.',

@@ -44,6 +44,11 @@ export function previousHlc(hlc: Hlc): Hlc {
   return (hlc > 0n ? hlc - 1n : hlc) as Hlc;
 }
 
+/** So many milliseconds before. */
+export function earlierHlc(hlc: Hlc, ms: number): Hlc {
+  return maxHlc(HLC_ZERO, (hlc - (BigInt(Math.floor(ms * 1e6)) << LOGICAL_BITS)) as Hlc);
+}
+
 export function maxHlc(a: Hlc, b: Hlc): Hlc {
   return a > b ? a : b;
 }

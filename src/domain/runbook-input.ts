@@ -117,6 +117,8 @@ const apply = z
       .default('error'),
     /** `auto`: switch foreign keys and triggers off for our transactions where the user may; `on`: never. */
     enforcement: z.enum(['auto', 'on'], 'expected "auto" or "on"').default('auto'),
+    /** Applied changes stay in the stage for so long behind the checkpoint, in the source's time. MOLT's word. */
+    retireOffset: duration('30s'),
     lockTimeout: duration('10s'),
     idleInTransactionTimeout: duration('30s'),
     /** How often an idle stream moves its checkpoint. */

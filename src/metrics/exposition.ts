@@ -39,6 +39,12 @@ const FAMILIES: readonly Family[] = [
   { name: 'stage_mutations', kind: 'gauge', help: 'Changes in the stage.', value: (f) => f.stagedChanges },
   { name: 'stage_used_bytes', kind: 'gauge', help: 'Bytes in use in the stage.', value: (f) => f.stagedBytes },
   {
+    name: 'stage_budget_bytes',
+    kind: 'gauge',
+    help: 'Bytes that the stage may use.',
+    value: (f) => f.stageBudgetBytes,
+  },
+  {
     name: 'stream_incarnation',
     kind: 'gauge',
     help: 'Number of the current changefeed of the stream.',

@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { z } from 'zod';
+import { parseBytes } from '../domain/byte-size.js';
 import { parseDuration } from '../domain/duration.js';
 
 /** What belongs to a host, from its environment. The only reader of `process.env`. */
@@ -19,6 +20,8 @@ export interface WorkerConfig {
   /** Name of this host and of its task queue. A stage belongs to a host: keep it stable across restarts. */
   readonly host: string;
   readonly stageDir: string;
+  /** For each stage, in bytes. */
+  readonly stageBudget: number;
   readonly receiver: {
     readonly bindAddr: string;
     /** As CockroachDB reaches it, `https://host:port`. */
@@ -65,6 +68,21 @@ const duration = (fallback: string) =>
       return ms ?? 0;
     });
 
+const LEAST_BUDGET = 1_048_576;
+const bytes = (fallback: string) =>
+  z
+    .string()
+    .default(fallback)
+    .transform((value, context) => {
+      const size = parseBytes(value);
+      if (size === null || size < LEAST_BUDGET)
+        context.addIssue({
+          code: 'custom',
+          message: 'must be at least 1MiB: bytes, or a size such as "512MiB" or "10GiB"',
+        });
+      return size ?? 0;
+    });
+
 const environment = z.object({
   TEMPORAL_ADDRESS: z.string().default('127.0.0.1:7233'),
   TEMPORAL_NAMESPACE: z.string().default('default'),
@@ -78,6 +96,7 @@ const environment = z.object({
     .regex(/^[A-Za-z0-9._-]{1,100}$/, 'must be letters, digits, ".", "_" and "-"')
     .default(hostname()),
   FAILBACK_STAGE_DIR: text,
+  FAILBACK_STAGE_BUDGET: bytes('10GiB'),
   FAILBACK_BIND_ADDR: z
     .string()
     .regex(/^(.*):(\d{1,5})$/, 'must be host:port or :port')
@@ -133,6 +152,7 @@ export function readWorkerConfig(env: Readonly<Record<string, string | undefined
     },
     host: data.FAILBACK_HOST,
     stageDir: data.FAILBACK_STAGE_DIR,
+    stageBudget: data.FAILBACK_STAGE_BUDGET,
     receiver: {
       bindAddr: data.FAILBACK_BIND_ADDR,
       advertisedUrl: data.FAILBACK_RECEIVER_URL,

@@ -9,6 +9,7 @@ import { receiverAddress } from '../domain/receiver-address.js';
 import type { WorkerFigures } from '../metrics/exposition.js';
 import { startReceiver, type Receiver } from '../receiver/server.js';
 import { openLmdbStage } from '../staging/lmdb/open-stage.js';
+import { budgetOf } from '../staging/room.js';
 import { createPostgresDriver } from '../targets/postgres/driver.js';
 import { createComparison } from './compare.js';
 import { InvalidConfigError, type WorkerConfig } from './config.js';
@@ -89,6 +90,7 @@ export async function createDependencies(
         host: config.host,
         receiver,
         advertisedUrl: config.receiver.advertisedUrl,
+        budget: budgetOf(config.stageBudget),
         openStage: (stream) => openLmdbStage({ stageDir: config.stageDir, stream }),
         onFigures: (figures, stream) => {
           if (figures === null) attempts.delete(stream);

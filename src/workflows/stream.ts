@@ -297,8 +297,11 @@ function openState(args: StreamArgs): StreamState {
   // The token is the attempt's identity: a late word of an older one, or one after the end, is of no use (protocol rule 38).
   const isCurrent = ({ token }: { readonly token: string }): boolean =>
     token === state.attempt.token && state.attempt.end === null;
-  setHandler(listeningSignal, (word) => {
-    if (isCurrent(word)) state.attempt.listening = word;
+  setHandler(listeningSignal, async (word) => {
+    if (!isCurrent(word)) return;
+    state.attempt.listening = word;
+    // An attempt that died in it did not take it back; this one says it again where it goes on.
+    await state.incident({ type: 'Stage.OverBudget', open: false });
   });
   setHandler(deliveredSignal, async (word) => {
     if (!isCurrent(word)) return;
@@ -310,8 +313,8 @@ function openState(args: StreamArgs): StreamState {
   setHandler(troubleSignal, async (word) => {
     if (!isCurrent(word)) return;
     const { type, cause } = word;
-    // An alarm is no state of the attempt: it stays until a person signals resume.
-    if (type !== 'Changefeed.LateRows') state.attempt.trouble = cause === null ? null : type;
+    // The others are no states of the attempt that a watch could know better.
+    if (type === 'Target.Unavailable') state.attempt.trouble = cause === null ? null : type;
     await state.incident(cause === null ? { type, open: false } : { type, open: true, cause });
   });
   setHandler(streamPauseSignal, () => {

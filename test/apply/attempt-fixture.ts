@@ -96,6 +96,7 @@ function startAttempt(fixture: ApplyFixture, stage: Stage, over: Partial<Attempt
     bell,
     limits: { rows: 1000, bytes: 1_000_000 },
     idleAdvanceMs: 20,
+    retireOffsetMs: 0,
     abortGraceMs: 500,
     retry: { firstMs: 20, maxMs: 100 },
     log: (line) => log.push(line),

@@ -170,6 +170,24 @@ suite('which stage is ours (protocol rules B, D)', () => {
     await until('3 is applied', () => attempt.applied() === at(3));
     assert.equal(await fixture.ids(), '1,2,3');
   });
+
+  test('set back by less than retireOffset: what is applied already is applied again from the stage, of the same changefeed (protocol rule 16)', async (t) => {
+    const fixture = await createAttemptFixture(t, postgres);
+    const attempt = fixture.start(await fixture.stageOf('a'), { retireOffsetMs: 30_000 });
+    await attempt.taken();
+    for (const n of [1, 2, 3]) {
+      await attempt.receive(1, [n], n);
+      await until(`${n} is applied`, () => attempt.applied() === at(n));
+    }
+    await fixture.admin.query(
+      `BEGIN; DELETE FROM t WHERE id > 1; UPDATE _failback.checkpoint SET applied = ${formatHlc(at(1))}; COMMIT`,
+    );
+    await attempt.receive(1, [4], 4);
+    const again = await attempt.taken(2);
+    assert.deepEqual([again.incarnation, again.applied, again.cursor, again.stageKept], [1, at(1), at(4), true]);
+    await until('4 is applied', () => attempt.applied() === at(4));
+    assert.equal(await fixture.ids(), '1,2,3,4');
+  });
 });
 
 suite('the order of the takeover (protocol rule D)', () => {

@@ -75,6 +75,7 @@ async function main({ stageDir, session, token, rows, each }: BacklogOrder): Pro
     },
     log: (line) => process.stderr.write(`${line}\n`),
     idleAdvanceMs: 1_000,
+    retireOffsetMs: 0,
     abortGraceMs: 1_000,
     retry: { firstMs: 100, maxMs: 1_000 },
   });

@@ -83,6 +83,7 @@ export async function createLoopFixture(
         onProgress: (latest) => (progress = latest),
         log: (line) => log.push(line),
         idleAdvanceMs: 50,
+        retireOffsetMs: 0,
         abortGraceMs: 500,
         retry: { firstMs: 20, maxMs: 200 },
         ...over,

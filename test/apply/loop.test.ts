@@ -150,6 +150,25 @@ test('the target is set back by one window under a live applier: nothing is writ
   assert.equal((await fixture.start().ended).ended, 'incomplete');
 });
 
+test('applied changes stay for retireOffset of the source’s time, and the floor rises with the purge only (protocol rule 16)', async (t) => {
+  const fixture = await createLoopFixture(t, postgres, TABLE, ['t']);
+  const second = 1_000_000_000;
+  const loop = fixture.start({ retireOffsetMs: 10_000 });
+  await fixture.stageRows([row(second, 1, 1), row(8 * second, 2, 1)]);
+  await fixture.resolve(8 * second);
+  await until('both are applied', () => fixture.progress().applied === at(8 * second));
+  assert.equal(fixture.stage.figures().entries, 2);
+  assert.equal(fixture.stage.binding()?.floor, at(0));
+  // Nothing is written any more, and yet they go in their time.
+  await fixture.resolve(12 * second);
+  await until('the first is purged', () => fixture.stage.figures().entries === 1);
+  const floor = fixture.stage.binding()?.floor ?? at(0);
+  assert.ok(floor > at(second) && floor < at(8 * second), String(floor));
+  await fixture.resolve(40 * second);
+  await until('all is purged', () => fixture.stage.figures().entries === 0);
+  await loop.abort();
+});
+
 test('a stage bound to another incarnation is not applied (protocol rules A, B)', async (t) => {
   const fixture = await createLoopFixture(t, postgres, TABLE, ['t']);
   await fixture.stageRows([row(1, 1, 1)]);

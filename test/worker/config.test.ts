@@ -33,6 +33,7 @@ test('the least environment is enough, and every default is filled in', () => {
   assert.equal(config.receiver.bindAddr, ':30004');
   assert.equal(config.receiver.token, SECRET);
   assert.equal(config.shutdownMs, 20_000);
+  assert.equal(config.stageBudget, 10 * 2 ** 30);
   assert.equal(config.metricsAddr, null);
   assert.ok(config.host.length > 0);
 });
@@ -63,6 +64,8 @@ test('TLS files of Temporal go together with the API key', () => {
 const WRONG: readonly (readonly [variable: string, value: string | undefined, words: RegExp])[] = [
   ['FAILBACK_STAGE_DIR', undefined, /is not set/],
   ['FAILBACK_STAGE_DIR', '', /is empty/],
+  ['FAILBACK_STAGE_BUDGET', '10GB', /must be at least 1MiB: bytes, or a size such as "512MiB" or "10GiB"/],
+  ['FAILBACK_STAGE_BUDGET', '1000', /must be at least 1MiB/],
   ['FAILBACK_RECEIVER_URL', undefined, /is not set: the URL by which CockroachDB reaches this worker/],
   ['FAILBACK_RECEIVER_URL', 'http://worker:1', /must be https:\/\/host:port/],
   ['FAILBACK_RECEIVER_URL', 'https://worker:1/path', /without path/],
