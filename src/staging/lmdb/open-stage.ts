@@ -13,7 +13,7 @@ import { stageFolder } from './folder.js';
 import { createGroupWriter, type Job } from './group-writer.js';
 import { openShapes } from './shapes.js';
 import { keyAfter, readSpan } from './span.js';
-import { openStore, type StageStore } from './store.js';
+import { openStore, usedBytes, type StageStore } from './store.js';
 import { newTransaction, type StageTransaction } from './transaction.js';
 
 /** Entries deleted in one transaction: a purge of millions must not hold up the bodies that arrive meanwhile. */
@@ -46,13 +46,15 @@ export function openLmdbStage({ stageDir, stream }: { readonly stageDir: string;
   let closed = false;
   /** Bytes of entries read or written since the file was mapped: so much of it is in our memory, at most. */
   let touched = 0;
+  /** The file is copied when it is next mapped anew. */
+  let shrinks = false;
   /** Resolved but while the file is mapped anew. */
   let mapped: Promise<void> = Promise.resolve();
   let figures = readFigures(store);
   const writer = createGroupWriter<StageJob>(commit);
 
   async function commit(group: readonly StageJob[]): Promise<void> {
-    if (touched >= MOST_MAPPED) await mapAnew();
+    if (touched >= MOST_MAPPED || shrinks || !store.isOpen()) await mapAnew();
     const transaction = newTransaction(binding, shapes.draft(), store.entries);
     for (const job of group) {
       try {
@@ -73,9 +75,17 @@ export function openLmdbStage({ stageDir, stream }: { readonly stageDir: string;
 
   /** Between two transactions of the store; what wants to read meanwhile waits. */
   async function mapAnew(): Promise<void> {
-    mapped = store.remap();
+    mapped = shrinks ? store.shrink() : store.remap();
+    shrinks = false;
     await mapped;
     touched = 0;
+  }
+
+  /** The file itself never shrinks; after a backlog the disk is given back. */
+  async function shrinkIfTooLarge(): Promise<void> {
+    if (!store.isOpen() || !store.isMuchTooLarge()) return;
+    shrinks = true;
+    await write(0, true, () => undefined);
   }
 
   /** Resolves when the store is open, and no turn of the event loop later. */
@@ -102,6 +112,9 @@ export function openLmdbStage({ stageDir, stream }: { readonly stageDir: string;
       writer.add(job);
     });
   }
+
+  // What a crash left large; whoever opens it does not wait for it.
+  shrinkIfTooLarge().catch(() => undefined);
 
   return {
     id: store.id,
@@ -164,6 +177,7 @@ export function openLmdbStage({ stageDir, stream }: { readonly stageDir: string;
           return planPurge(transaction, transaction.binding, upTo);
         });
       }
+      await shrinkIfTooLarge();
     },
 
     figures() {
@@ -202,12 +216,8 @@ function sizeOf(changes: readonly { readonly key: Uint8Array; readonly after: Ui
 }
 
 function readFigures({ entries }: StageStore): StageFigures {
-  const stats = entries.getStats() as Record<
-    'pageSize' | 'treeBranchPageCount' | 'treeLeafPageCount' | 'overflowPages' | 'entryCount',
-    number
-  >;
-  const pages = stats.treeBranchPageCount + stats.treeLeafPageCount + stats.overflowPages;
-  return { usedBytes: pages * stats.pageSize, entries: stats.entryCount };
+  const { entryCount } = entries.getStats() as { readonly entryCount: number };
+  return { usedBytes: usedBytes(entries), entries: entryCount };
 }
 
 /** Protocol rule A. */
