@@ -55,7 +55,7 @@ export interface AttemptHost {
   /** Of each stage. */
   readonly budget: StageBudget;
   /** @throws StageBusyError */
-  openStage(stream: string): Stage | Promise<Stage>;
+  openStage(stream: string, place: Place): Stage | Promise<Stage>;
   /** Told the figures of every live attempt, for `/_/varz`. */
   readonly onFigures: (figures: AttemptProgress | null, stream: string) => void;
   /** Told of every attempt that ended by itself because nobody waits for it any more. */
@@ -94,7 +94,7 @@ export function createReceiveAndApply(access: Access, host: AttemptHost) {
       let stage: Stage | null = null;
       let stopHeartbeat: () => void = () => undefined;
       try {
-        stage = await host.openStage(stream);
+        stage = await host.openStage(stream, wish.place);
         const held = stage;
         const words = createWords({
           client: context.client,

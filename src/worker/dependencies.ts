@@ -11,6 +11,8 @@ import { startReceiver, type Receiver } from '../receiver/server.js';
 import { openLmdbStage } from '../staging/lmdb/open-stage.js';
 import { budgetOf } from '../staging/room.js';
 import { createPostgresDriver } from '../targets/postgres/driver.js';
+import type { Stage } from '../staging/stage.js';
+import { createAbandonedStages, rememberPlace, type AbandonedStages } from './abandoned-stages.js';
 import { createComparison } from './compare.js';
 import { InvalidConfigError, type WorkerConfig } from './config.js';
 import { createForward } from './forward.js';
@@ -21,6 +23,8 @@ import { requireSinkCertificates } from './sink-certificates.js';
 
 /** Everything that a worker's activities work with. */
 export interface Dependencies {
+  /** Drops abandoned stages, now and then; returns its end. */
+  readonly watchStages: () => () => void;
   readonly activities: ActivityDeps;
   readonly receiver: Receiver;
   /** For `/_/varz`. */
@@ -31,6 +35,7 @@ export interface Dependencies {
 const CERTIFICATE_WARNING_DAYS = 14;
 const DAY_MS = 86_400_000;
 const LOG_AGAIN_MS = 60_000;
+const STAGES_EVERY_MS = 600_000;
 
 /**
  * Composes the worker: starts its receiver and binds the adapters together.
@@ -69,10 +74,13 @@ export async function createDependencies(
       }),
     target: (place) => createPostgresDriver(connect(place.target), place.run),
   };
+  const openStage = (stream: string): Stage => openLmdbStage({ stageDir: config.stageDir, stream });
+  const abandoned = createAbandonedStages({ stageDir: config.stageDir, access, open: openStage, log });
   const attempts = new Map<string, AttemptProgress>();
   let orphaned = 0;
   return {
     receiver,
+    watchStages: () => watchStages(abandoned, log),
     figures: () => ({ attempts: [...attempts.values()], orphaned }),
     activities: {
       ...access,
@@ -91,7 +99,11 @@ export async function createDependencies(
         receiver,
         advertisedUrl: config.receiver.advertisedUrl,
         budget: budgetOf(config.stageBudget),
-        openStage: (stream) => openLmdbStage({ stageDir: config.stageDir, stream }),
+        openStage: (stream, place) => {
+          const stage = openStage(stream);
+          rememberPlace(config.stageDir, stream, stage, place);
+          return stage;
+        },
         onFigures: (figures, stream) => {
           if (figures === null) attempts.delete(stream);
           else attempts.set(stream, figures);
@@ -100,6 +112,15 @@ export async function createDependencies(
       },
     },
   };
+}
+
+function watchStages(abandoned: AbandonedStages, log: (message: string) => void): () => void {
+  const look = (): void => {
+    abandoned.look().catch((error: unknown) => log(`looking for abandoned stages: ${String(error)}`));
+  };
+  look();
+  const timer = setInterval(look, STAGES_EVERY_MS);
+  return () => clearInterval(timer);
 }
 
 /** @throws InvalidConfigError: better now than with the first stream */

@@ -47,7 +47,7 @@ async function run(config: WorkerConfig): Promise<void> {
     await requireNamespace(connection, config);
     const native = await NativeConnection.connect(options);
     ends.push(() => native.close());
-    const { activities, receiver, figures } = await createDependencies(config, connection, say);
+    const { activities, receiver, figures, watchStages } = await createDependencies(config, connection, say);
     ends.push(() => receiver.close(1_000));
     if (config.metricsAddr !== null) {
       const metrics = await startMetricsServer(config.metricsAddr, figures, () => polls);
@@ -59,6 +59,8 @@ async function run(config: WorkerConfig): Promise<void> {
     say(
       `worker ${config.host} polls ${config.temporal.taskQueue} at ${config.temporal.address}; its receiver listens on port ${receiver.port}`,
     );
+    const endWatch = watchStages();
+    ends.push(() => Promise.resolve(endWatch()));
     const running = workers.map((worker) => worker.run());
     polls = true;
     await Promise.all(running);
