@@ -247,7 +247,7 @@ async function follow(
   let written: Hlc | null = null;
   let purged: Hlc = HLC_ZERO;
   let counted = -1;
-  /** Where the last changes are that the stage may still hold; those of an earlier attempt, too. */
+  /** Beyond all changes that the groups have taken, however far each is; those of an earlier attempt, too. */
   let changedAt: Hlc = HLC_ZERO;
   try {
     while (!ended.aborted) {
@@ -255,7 +255,7 @@ async function follow(
       const { applied, mutations } = progress();
       if (applied === null || applied === written) continue;
       written = (await advance()) ?? written;
-      if (mutations !== counted) [counted, changedAt] = [mutations, applied];
+      if (mutations !== counted) [counted, changedAt] = [mutations, stage.binding()?.resolved ?? applied];
       // Only what is committed in all groups goes (protocol rules 11 and 26), and nothing where all is gone already.
       const retired = earlierHlc(applied, options.retireOffsetMs);
       if (purged >= changedAt || purged >= retired) continue;

@@ -97,3 +97,27 @@ test('a bad row in the last part: nothing of the timestamp stays, and the halt n
   assert.match(end.error.message, /public\.t key \[999\]/);
   assert.deepEqual(await fixture.rows('SELECT 1 FROM t'), []);
 });
+
+test('deletes of a large timestamp go children first, so that it need not be read again as a whole', async (t) => {
+  const fixture = await createLoopFixture(t, postgres, FAMILY, ['parent', 'child']);
+  await fixture.admin.query('INSERT INTO parent VALUES (1, 1), (2, 1); INSERT INTO child VALUES (1, 1, 1), (2, 2, 1)');
+  const all = [remove(1, 0, '[1]'), parent(1, 2, 2), remove(1, 1, '[1]'), child(1, 2, 2)];
+  const readFrom: number[] = [];
+  const session = await fixture.open();
+  const figures = await session.apply(fixture.token, {
+    previous: at(0),
+    next: at(1),
+    mutations: all.slice(0, 1),
+    async *parts(fromTable) {
+      readFrom.push(fromTable);
+      for (const one of all) if (one.table >= fromTable) yield await Promise.resolve([one]);
+    },
+  });
+  assert.deepEqual(figures, { upserts: 2, deletes: 2, inSourceOrder: false });
+  // All for the upserts, then the tables with deletes.
+  assert.deepEqual(readFrom, [0, 1, 0]);
+  assert.deepEqual(
+    await fixture.rows('SELECT p.id::text, p.v::text, c.v::text FROM parent p JOIN child c USING (id)'),
+    [['2', '2', '2']],
+  );
+});

@@ -1,5 +1,6 @@
 import type { Mutation } from '../mutation.js';
 import { APPLY_MUTATIONS } from './apply.js';
+import { BACKLOG_MUTATIONS } from './backlog.js';
 import { COCKROACH_MUTATIONS } from './cockroach.js';
 import { CURSOR_MUTATIONS } from './cursor.js';
 import { GROUPS_MUTATIONS } from './groups.js';
@@ -21,4 +22,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...SOURCE_MUTATIONS,
   ...RUNBOOK_MUTATIONS,
   ...GROUPS_MUTATIONS,
+  ...BACKLOG_MUTATIONS,
 ];

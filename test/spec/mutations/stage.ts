@@ -29,7 +29,7 @@ export const STAGE_MUTATIONS = [
     [
       'B',
       'binding keeps the entries of the incarnation before',
-      'transaction.writes.push(() => void entries.clearAsync());',
+      'transaction.writes.push(() => void transaction.entries.clearAsync());',
       '',
       'bind empties and sets floor and resolved to the cursor',
     ],
@@ -65,7 +65,7 @@ export const STAGE_MUTATIONS = [
       '13',
       'a read transaction stays open',
       'store.root.resetReadTxn();',
-      'entries.useReadTransaction();',
+      'store.entries.useReadTransaction();',
       'no read transaction stays open (protocol rule 13)',
     ],
   ]),
@@ -106,8 +106,8 @@ export const STAGE_MUTATIONS = [
     [
       'inv 4',
       'a redelivered row counts as new',
-      'if (!transaction.entries.doesExist(key)) return false;',
-      'return false;',
+      'if (!transaction.entries.doesExist(key)) {',
+      'if (Date.now() > 0) {',
       'a redelivery overwrites itself, within a body and across bodies',
     ],
   ]),

@@ -33,6 +33,22 @@ export const APPLY_RULES: readonly Rule[] = [
     ),
   },
   {
+    name: '20',
+    words: 'A timestamp is never split over transactions, however large.',
+    kept: [
+      at('src/apply/loop.ts', 'parts: (fromTable) => ahead.parts(window.next, fromTable),'),
+      at('src/staging/lmdb/span.ts', 'if (full) return { mutations, end: at, cut: false };'),
+    ],
+    tests: by(
+      'test/apply/large-timestamp.test.ts',
+      'one timestamp much larger than a window: one transaction, parents before children, deletes after and children first',
+      'what the constraints refuse in parts goes through as a whole: unique values rotate over all of the timestamp',
+      'a foreign key that acts by a value allows no parts, and none stays behind',
+      'a bad row in the last part: nothing of the timestamp stays, and the halt names its key',
+    ),
+    open: 'the schema boundary and the target’s limits',
+  },
+  {
     name: '21',
     words:
       'A transient error ends the transaction; only row errors are searched for, inside a live savepoint. No DDL on apply sessions.',

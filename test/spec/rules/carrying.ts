@@ -79,6 +79,27 @@ export const CARRYING_RULES: readonly Rule[] = [
     ],
   },
   {
+    name: 'inv 6',
+    words:
+      'A backlog of any size passes in bounded memory: windows, parts of a large timestamp, and the part of the stage’s file that is mapped.',
+    kept: [
+      at('src/apply/read-ahead.ts', 'const MOST = 2;'),
+      at('src/targets/postgres/large-timestamp.ts', 'export async function writeInParts('),
+      at('src/staging/lmdb/open-stage.ts', 'if (touched >= MOST_MAPPED) await write('),
+    ],
+    tests: [
+      ...by(
+        'test/apply/backlog.test.ts',
+        'one transaction of 500,000 rows passes within 400 MB, as one transaction',
+        'killed in the middle of a backlog: the next attempt goes on from the checkpoint, and every row is right',
+      ),
+      ...by(
+        'test/staging/lmdb-memory.test.ts',
+        'a stage that is read from end to end does not stay in memory, while rows come and go (invariant 6)',
+      ),
+    ],
+  },
+  {
     name: 'inv 7',
     words: 'No value becomes a JavaScript number: rows stay text from the body to the target’s own reader.',
     kept: [

@@ -4,6 +4,8 @@ const JOBS_TEST = 'test/cockroach-client/jobs.test.ts';
 const SETTINGS_TEST = 'test/cockroach-client/settings.test.ts';
 const CHANGED_TEST = 'test/integration/source-changed.test.ts';
 const LOOP_SOURCE_TEST = 'test/apply/loop-source.test.ts';
+const ROOM_TEST = 'test/activities/stage-room.test.ts';
+const ABANDONED_TEST = 'test/worker/abandoned-stages.test.ts';
 const STAGE_TEST = 'test/staging/lmdb-stage.test.ts';
 const STAGE = 'src/staging/lmdb/open-stage.ts';
 const ENSURE = 'src/cockroach/ensure-changefeed.ts';
@@ -234,15 +236,28 @@ export const CHANGEFEED_RULES: readonly Rule[] = [
   {
     name: '11',
     words: 'A window begins strictly after the checkpoint; purging deletes everything up to it, each time.',
-    kept: [
-      at('src/staging/lmdb/span.ts', 'writeHlc(key, 0, (at + 1n) as Hlc);'),
-      at(STAGE, 'const doomed = [...entries.getKeys('),
-    ],
+    kept: [at('src/staging/lmdb/span.ts', 'writeHlc(key, 0, (at + 1n) as Hlc);'), at(STAGE, 'const doomed = [')],
     tests: by(
       STAGE_TEST,
       'in time order, strictly after, up to and with the end',
       'purge raises the floor, so that what it deleted is not claimed',
     ),
+  },
+  {
+    name: '12',
+    words:
+      'At the budget new rows get 503 while applying makes room; what cannot be applied yet overruns it to a reserve, with an incident. All else is taken.',
+    kept: [
+      at('src/staging/room.ts', "if (applying) return 'waits';"),
+      at('src/staging/lmdb/accept.ts', 'if (!mayGrow && fresh.size > 0) throw new NoRoomError();'),
+    ],
+    tests: [
+      ...by(
+        ROOM_TEST,
+        'at the budget, with something to apply: new rows get 503, all else is taken; once it is applied there is room (protocol rule 12)',
+        'at the budget, with nothing to apply: it is overrun to the reserve, with an incident that ends by itself (protocol rule 12)',
+      ),
+    ],
   },
   {
     name: '13',
@@ -251,7 +266,7 @@ export const CHANGEFEED_RULES: readonly Rule[] = [
     kept: [
       at(STAGE, 'store.root.resetReadTxn();'),
       at('src/staging/lmdb/accept.ts', 'if (isHashed(key)) requireSameKey('),
-      at(STAGE, 'const pages = stats.treeBranchPageCount'),
+      at('src/staging/lmdb/store.ts', 'const pages = stats.treeBranchPageCount'),
     ],
     tests: by(
       STAGE_TEST,
@@ -283,5 +298,37 @@ export const CHANGEFEED_RULES: readonly Rule[] = [
       ),
       ...by(STAGE_TEST, 'the id stays with the folder (protocol rule 15)'),
     ],
+  },
+  {
+    name: '16',
+    words: 'Applied changes stay for retireOffset behind the checkpoint, and go first where the budget needs room.',
+    kept: [
+      at('src/apply/loop.ts', 'const retired = earlierHlc(applied, options.retireOffsetMs);'),
+      at('src/activities/stage-room.ts', "if (room === 'waits' && retains) purgeRetained();"),
+    ],
+    tests: [
+      ...by(
+        'test/apply/loop.test.ts',
+        'applied changes stay for retireOffset of the source’s time, and the floor rises with the purge only (protocol rule 16)',
+      ),
+      ...by(
+        'test/apply/attempt.test.ts',
+        'set back by less than retireOffset: what is applied already is applied again from the stage, of the same changefeed (protocol rule 16)',
+      ),
+      ...by(ROOM_TEST, 'what is kept for a target that is set back goes first (protocol rule 16)'),
+    ],
+  },
+  {
+    name: '17',
+    words: 'A retry asks the stage’s own host first; a worker drops the stages that no row names any more.',
+    kept: [
+      at('src/workflows/stream.ts', 'if (own !== null && !state.hostLost) return own;'),
+      at('src/worker/abandoned-stages.ts', 'if (stage.id !== sheet.stageId || (await isNamed(sheet))) return false;'),
+    ],
+    tests: by(
+      ABANDONED_TEST,
+      'a stage that its row names stays, and one that no row names goes with the second look (protocol rule 17)',
+      'in use, of an unreachable target, of an unknown connection, or without a sheet it stays',
+    ),
   },
 ];
