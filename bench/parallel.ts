@@ -120,6 +120,7 @@ async function apply(parallelism: number): Promise<number> {
     onProgress: () => undefined,
     log: console.error,
     idleAdvanceMs: 1_000,
+    retireOffsetMs: 0,
     abortGraceMs: 1_000,
     retry: { firstMs: 100, maxMs: 1_000 },
   };

@@ -50,23 +50,51 @@ test('a reader sees in each group only what the source was in, at every commit, 
 test('a group whose rows are locked holds up no other, and the stream’s row stays with it', async (t) => {
   const fixture = await createGroupsFixture(t, postgres);
   const stage = await fixture.stageOf('a');
-  const attempt = fixture.begin(stage);
+  const attempt = fixture.begin(stage, { limits: { rows: 2, bytes: 1_000_000 } });
   await attempt.taken();
-  await attempt.receiveChanges(1, [...family(1, 'a'), ...family(2, 'b')], 2);
-  await fixture.awaitApplied('0:2 1:2', 2);
-  const unlock = await fixture.lock(LOCK_B);
-  await attempt.receiveChanges(1, [...family(3, 'a'), ...family(4, 'b')], 4);
-  await fixture.awaitApplied('0:4 1:2', 2);
-  await attempt.receiveChanges(1, family(5, 'a'), 5);
+  // Somebody else is writing the same row.
+  const unlock = await fixture.lock('INSERT INTO b_parent VALUES (4, 0)');
+  const families = [family(1, 'a'), family(2, 'b'), family(3, 'a'), family(4, 'b'), family(5, 'a')];
+  await attempt.receiveChanges(1, families.flat(), 5);
   await fixture.awaitApplied('0:5 1:2', 2);
   assert.deepEqual(await fixture.rows('SELECT count(*)::text FROM a_child'), [['3']]);
   assert.equal(attempt.applied(), at(2), 'what is reported is what all have');
   await until('it says which', () => attempt.log.some((line) => /group 1: .*lock timeout/.test(line)));
+  await attempt.receiveChanges(1, family(6, 'a'), 6);
+  await fixture.awaitApplied('0:6 1:2', 2);
   assert.ok((stage.binding()?.floor ?? 0n) <= at(2), 'what it still needs is not purged');
   await unlock();
-  await fixture.awaitApplied('0:5 1:5', 5);
+  await fixture.awaitApplied('0:6 1:6', 6);
   assert.deepEqual(await fixture.rows('SELECT count(*)::text FROM b_child'), [['2']]);
   await until('what all have is purged', () => stage.figures().entries === 0);
+});
+
+test('what one group has applied before the others is purged when they come there, without another change', async (t) => {
+  const fixture = await createGroupsFixture(t, postgres);
+  const stage = await fixture.stageOf('a');
+  let release = (): void => undefined;
+  const released = new Promise<void>((resolve) => (release = resolve));
+  const attempt = fixture.begin(
+    stage,
+    {},
+    {
+      replace: (session, group) => ({
+        async apply(...window) {
+          if (group === 1) await released;
+          return session.apply(...window);
+        },
+      }),
+    },
+  );
+  await attempt.taken();
+  const holder = (): Promise<(string | null)[][]> => fixture.rows('SELECT holder_pid::text FROM _failback.checkpoint');
+  const [[before] = []] = await holder();
+  await attempt.receiveChanges(1, family(1, 'a'), 1);
+  await fixture.awaitApplied('0:1 1:0', 0);
+  await until('the stream’s row has been looked after', async () => (await holder())[0]?.[0] !== before);
+  release();
+  await fixture.awaitApplied('0:1 1:1', 1);
+  await until('it is purged', () => stage.figures().entries === 0);
 });
 
 suite('after a crash between the commits of two groups', () => {

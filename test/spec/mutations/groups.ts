@@ -5,7 +5,6 @@ const STUCK = 'a group whose rows are locked holds up no other, and the streamâ€
 const TAKEN =
   'takes the token of all groups at once; the old attempt writes nothing more in any (protocol rules 26 and D)';
 const STOP = 'a stop is refused that any group has passed, and no window passes one that is set';
-const HELD = 'every group comes to exactly there, then the streamâ€™s row, and only then it is told (protocol rule 32)';
 const REGROUPED = 'from one checkpoint to groups, and back once all are where the furthest is';
 
 export const GROUPS_MUTATIONS = [
@@ -64,11 +63,11 @@ export const GROUPS_MUTATIONS = [
       REGROUPED,
     ],
     [
-      '26, 32',
-      'the first group at the stop ends the others',
-      'const allDone = (): boolean => members.every(({ done }) => done);',
-      'const allDone = (): boolean => (over.abort(), true);',
-      HELD,
+      '26, 13',
+      'what a group has applied before the others is never purged',
+      'stage.binding()?.resolved ?? applied];',
+      'applied];',
+      'what one group has applied before the others is purged when they come there, without another change',
     ],
     [
       '26, 8',
