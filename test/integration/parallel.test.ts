@@ -8,26 +8,36 @@ let at: RunStack;
 before(async () => {
   at = await startRunStack();
   await at.source.query('SET CLUSTER SETTING kv.rangefeed.enabled = true');
-  for (const [name, int] of [
-    ['shop', 'INT'],
-    ['stock', 'INT'],
-  ]) {
-    const statements = [
-      `CREATE TABLE ${name} (id ${int} PRIMARY KEY, total ${int})`,
-      `CREATE TABLE ${name}_item (id ${int} PRIMARY KEY, parent ${int} REFERENCES ${name} (id), v ${int})`,
-    ];
-    for (const statement of statements) {
+  for (const name of ['shop', 'stock'])
+    for (const statement of [
+      `CREATE TABLE ${name} (id INT PRIMARY KEY, total INT)`,
+      `CREATE TABLE ${name}_item (id INT PRIMARY KEY, parent INT REFERENCES ${name} (id), v INT)`,
+    ]) {
       await at.source.query(statement);
       await at.target.query(statement.replaceAll('INT', 'int8'));
     }
-  }
 });
 after(async () => at.stop());
+
+const TABLES = ['public.shop', 'public.shop_item', 'public.stock', 'public.stock_item'];
+
+test('a target without room for targetMaxPoolSize connections is refused, unless parallel applies are off', async () => {
+  const apply = { targetMaxPoolSize: 1_000 };
+  const refused = await at.start('pool', '', { tables: TABLES, apply: { ...apply, enableParallelApplies: true } });
+  assert.match(
+    (await refused.failure()).message,
+    /the run needs 1004 more connections .* lower apply\.targetMaxPoolSize/,
+  );
+  const single = await at.start('pool', '', { tables: TABLES, apply });
+  await single.awaitPhase('drain');
+  await single.signal('rollback');
+  await single.ending();
+});
 
 test('a whole run with parallel applies: groups by foreign keys, one locked, the worker killed, and all at one timestamp at its finish', async () => {
   const untouched = await dumpTarget(at.target);
   const run = await at.start('parallel', '', {
-    tables: ['public.shop', 'public.shop_item', 'public.stock', 'public.stock_item'],
+    tables: TABLES,
     apply: { enableParallelApplies: true, parallelism: 2, targetMaxPoolSize: 4, enforcement: 'on', lockTimeout: '1s' },
   });
   await run.replicating();
