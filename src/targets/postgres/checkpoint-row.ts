@@ -78,6 +78,9 @@ export function createCheckpointRow(
       : `SELECT stream, g.applied::text AS applied, cursor::text AS cursor, g.token, stage_id, incarnation
     FROM ${table} AS g JOIN ${own} USING (stream) WHERE ${isIt}`;
 
+  /** Of a group's row, not the stream's beside it. */
+  const locked = group === null ? '' : 'OF g';
+
   /** $1 = stream. Process numbers are used again: the session's start must be the recorded one too (protocol rule 24). */
   const endHolder = `SELECT pg_terminate_backend(session.pid) FROM ${table} AS checkpoint
     JOIN pg_stat_activity AS session ON session.pid = holder_pid AND session.backend_start = holder_started
@@ -94,7 +97,7 @@ export function createCheckpointRow(
     bind: (token, stageId, incarnation) => hits(bind, [stream, token, stageId, incarnation]),
     advance: (token, previous, next) => hits(advance, [stream, token, formatHlc(previous), formatHlc(next)]),
     read: () => one(read, [stream]),
-    readLocked: () => one(`${read} FOR UPDATE${group === null ? '' : ' OF g'}`, [stream]),
+    readLocked: () => one(`${read} FOR UPDATE ${locked}`, [stream]),
     endHolder: async () => ((await client.query(endHolder, [stream])).rowCount ?? 0) > 0,
     lockHolders: async () => (await client.query<{ pid: number }>(lockHolders, [stream])).rows.map((row) => row.pid),
   };

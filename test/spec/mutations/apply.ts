@@ -65,7 +65,7 @@ export const APPLY_MUTATIONS = [
     [
       '22',
       'the row is read past its lock',
-      'one(`${read} FOR UPDATE`, [stream])',
+      'one(`${read} FOR UPDATE ${locked}`, [stream])',
       'one(read, [stream])',
       'a COMMIT still on its way holds the row: nobody reads past it (protocol rule 22)',
     ],

@@ -113,8 +113,8 @@ export const TAKEOVER_MUTATIONS = [
     [
       'D',
       'the word that it listens is said before the intake is open',
-      'const close = options.listen(taken.incarnation);\n    try {\n      await options.onTaken(taken);',
-      'await options.onTaken(taken);\n    const close = options.listen(taken.incarnation);\n    try {',
+      'const close = options.listen(taken.incarnation);\n    try {\n      await options.onTaken(told);',
+      'await options.onTaken(told);\n    const close = options.listen(taken.incarnation);\n    try {',
       'the intake opens only after the row names stage and incarnation',
     ],
     [

@@ -145,7 +145,7 @@ export const APPLY_RULES: readonly Rule[] = [
       at('src/targets/postgres/checkpoint-groups.ts', 'UPDATE ${groups} SET token = $2'),
       at('src/targets/postgres/checkpoint-groups.ts', 'SELECT min(g.applied)'),
       at('src/targets/postgres/checkpoint-records.ts', 'UPDATE ${schema}.checkpoint_group SET stop_at'),
-      at('src/apply/groups.ts', 'await stage.purge(applied);'),
+      at('src/apply/groups.ts', 'await stage.purge(retired);'),
       at('src/apply/groups.ts', 'if (stored.some((group) => group.applied !== furthest)) {'),
       at('src/domain/apply-groups.ts', 'function componentsOf('),
     ],
