@@ -1,5 +1,6 @@
 import { readClusterId } from '../cockroach/introspect.js';
 import { preflightCockroach } from '../cockroach/preflight.js';
+import { groupsOf } from '../domain/apply-groups.js';
 import { mergeChangefeedOptions, refuseOptions } from '../domain/changefeed-options.js';
 import { action, createFinding, type Finding } from '../domain/finding.js';
 import type { Place } from '../domain/place.js';
@@ -9,7 +10,7 @@ import type { SentinelTable } from '../domain/sentinel.js';
 import { formatTableName, parseTableName, type StreamPlan } from '../domain/table.js';
 import { withSource, withStore, type Access } from './access.js';
 import { translate, translated } from './failure-translation.js';
-import { planStream, targetOf } from './stream-plan.js';
+import { planGroups, planStream, targetOf } from './stream-plan.js';
 
 export interface PreflightDeps extends Access {
   /** Receiver of this worker, as CockroachDB reaches it, and what speaks against it; null: it has none. */
@@ -84,6 +85,7 @@ export function createPreflightActivities(deps: PreflightDeps) {
                 enforcementOffWanted: input.apply.enforcement === 'auto',
                 sentinel: sentinel && targetOf(sentinel, input.targetSchema),
                 extraColumns: input.apply.extraColumns,
+                ...(input.apply.enableParallelApplies ? { applyConnections: input.apply.targetMaxPoolSize } : {}),
               }),
             );
       findings.push(...(answer?.findings ?? []));
@@ -94,9 +96,14 @@ export function createPreflightActivities(deps: PreflightDeps) {
         );
         findings.push(...(lacking ?? []));
       }
+      const ordered = planStream(tables, answer?.order ?? [], input.targetSchema);
+      const plan = input.apply.enableParallelApplies
+        ? planGroups(ordered, tables, answer?.references ?? [], input.apply.parallelism)
+        : ordered;
+      if (input.apply.enableParallelApplies) findings.push(describeGroups(plan));
       return {
         findings,
-        plan: planStream(tables, answer?.order ?? [], input.targetSchema),
+        plan,
         targetDatabase: database ?? '',
         targetSchema,
         enforcementOff: answer?.enforcementOff ?? false,
@@ -106,6 +113,23 @@ export function createPreflightActivities(deps: PreflightDeps) {
         sentinel: sentinel && answer?.sentinel ? { source: sentinel, target: answer.sentinel } : null,
       };
     },
+  });
+}
+
+/** Which tables are applied side by side: a reader of the target sees states of the source within a group only. */
+function describeGroups(plan: StreamPlan): Finding {
+  const groups = groupsOf(plan);
+  const names = groups.map(({ tables }) =>
+    tables.flatMap((table) => (plan[table] ? [formatTableName(plan[table].target)] : [])).join(', '),
+  );
+  return createFinding('note', 'apply.groups', {
+    object: 'parallel applies',
+    problem:
+      groups.length === 0
+        ? 'foreign keys hold all tables together, or parallelism is 1, so they are applied as one'
+        : 'tables without foreign keys between them are applied side by side, each group consistently by itself',
+    found: groups.length === 0 ? 'one group' : names.map((name) => `(${name})`).join(' '),
+    remedy: action('Nothing to do.'),
   });
 }
 

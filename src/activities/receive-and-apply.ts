@@ -1,6 +1,6 @@
 import { Context } from '@temporalio/activity';
 import { CancelledFailure } from '@temporalio/common';
-import { runAttempt, type Taken } from '../apply/attempt.js';
+import { runAttempt, type AttemptOptions, type Taken } from '../apply/attempt.js';
 import { createBell } from '../apply/bell.js';
 import { NO_PROGRESS, type ApplyIncident, type ApplyProgress } from '../apply/progress.js';
 import type {
@@ -169,7 +169,8 @@ export function createReceiveAndApply(access: Access, host: AttemptHost) {
           retry: RETRY,
           log,
           source: { ...source, changed: () => source.changed() ?? pull?.refused() ?? null },
-          openSession: () =>
+          ...tuningOf(wish.apply),
+          openSession: (group) =>
             access.target(wish.place).openApplySession({
               plan: wish.plan,
               stream,
@@ -181,6 +182,7 @@ export function createReceiveAndApply(access: Access, host: AttemptHost) {
               collapseMutations: wish.apply.collapseMutations,
               lockTimeoutMs: wish.apply.lockTimeout,
               idleInTransactionTimeoutMs: wish.apply.idleInTransactionTimeout,
+              ...(group === undefined ? {} : { group }),
             }),
           listen: (incarnation, again) => {
             const { receive } = attempt.takeIn(incarnation);
@@ -246,6 +248,19 @@ function requireReceiver({ host, receiver }: AttemptHost): AttemptReceiver {
     'Receiver.Unreachable',
     `worker ${host} has no receiver (FAILBACK_RECEIVER_URL is not set), and the intake of this run is a webhook`,
   );
+}
+
+/** What the input may leave to the loop. */
+function tuningOf({
+  scanSize,
+  targetApplyQueueSize,
+  flushPeriod,
+}: RunbookInput['apply']): Pick<AttemptOptions, 'scanSize' | 'queueSize' | 'flushPeriodMs'> {
+  return {
+    ...(scanSize === undefined ? {} : { scanSize }),
+    ...(targetApplyQueueSize === undefined ? {} : { queueSize: targetApplyQueueSize }),
+    ...(flushPeriod === undefined ? {} : { flushPeriodMs: flushPeriod }),
+  };
 }
 
 /** An end that waits for a person. */

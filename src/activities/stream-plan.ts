@@ -1,5 +1,6 @@
 import { topicOf } from '../cockroach/changefeed-statement.js';
 import type { IntrospectedTable } from '../cockroach/introspect.js';
+import { packGroups, type TableLink } from '../domain/apply-groups.js';
 import { formatTableName, type StreamPlan, type TableName } from '../domain/table.js';
 
 /** The target table of a source table: of the same name, in the schema that the input names, else in the one of the same name. */
@@ -30,6 +31,38 @@ export function planStream(
       },
     ];
   });
+}
+
+/** A foreign key of the target, by the target's own spelling of both tables. */
+export interface TargetReference {
+  readonly table: TableName;
+  readonly references: TableName;
+}
+
+/**
+ * The plan with the group of each table: what foreign keys of either side hold together is applied together (protocol rule 26). Where that
+ * leaves one group, the plan stays as it is.
+ */
+export function planGroups(
+  plan: StreamPlan,
+  tables: readonly IntrospectedTable[],
+  references: readonly TargetReference[],
+  parallelism: number,
+): StreamPlan {
+  const numbers = (side: 'source' | 'target'): ReadonlyMap<string, number> =>
+    new Map(plan.map((table, number) => [formatTableName(table[side]), number]));
+  const [sources, targets] = [numbers('source'), numbers('target')];
+  const link = (known: ReadonlyMap<string, number>, from: TableName, to: TableName): readonly TableLink[] => {
+    const [a, b] = [known.get(formatTableName(from)), known.get(formatTableName(to))];
+    return a === undefined || b === undefined ? [] : [[a, b]];
+  };
+  const links = [
+    ...references.flatMap((key) => link(targets, key.table, key.references)),
+    ...tables.flatMap(({ table, foreignKeys }) => foreignKeys.flatMap((key) => link(sources, table, key.references))),
+  ];
+  const groupOf = packGroups(plan.length, links, parallelism);
+  if (groupOf.every((group) => group === 0)) return plan;
+  return plan.map((table, number) => ({ ...table, group: groupOf[number] ?? 0 }));
 }
 
 /** As spelled, else without regard to case: the target may have folded the name. */

@@ -1,16 +1,17 @@
-import { formatHlc, HLC_ZERO, parseHlc, type Hlc } from '../domain/hlc.js';
+import { formatHlc, HLC_ZERO, maxHlc, parseHlc, type Hlc } from '../domain/hlc.js';
 import type { MirroredStage } from '../domain/attempt.js';
 import type { Checkpoint } from '../domain/checkpoint.js';
+import type { ApplyGroup } from '../domain/apply-groups.js';
 import { planFingerprint, type StreamPlan } from '../domain/table.js';
 import { StageUnavailableError, type Stage } from '../staging/stage.js';
-import { TargetUnavailableError } from '../targets/failures.js';
-import type { ApplySession, StreamHold } from '../targets/target.js';
+import type { ApplySession, StoredGroup, StreamHold, TakenCheckpoint } from '../targets/target.js';
 import { restAfter } from './backoff.js';
 import type { Bell } from './bell.js';
-import { closeAfterGrace } from './cut-off.js';
-import { runApplyLoop, type ApplyLoopOptions, type HaltError } from './loop.js';
+import { applyAll, arrangeGroups } from './groups.js';
+import type { ApplyLoopOptions, HaltError } from './loop.js';
 import type { ApplyIncident } from './progress.js';
 import type { StopAt } from './window.js';
+import { withSession } from './with-session.js';
 
 /** What a takeover has settled: this attempt listens for this incarnation. */
 export interface Taken {
@@ -25,7 +26,6 @@ export interface Taken {
 
 export interface AttemptOptions extends Pick<
   ApplyLoopOptions,
-  | 'stage'
   | 'stream'
   | 'limits'
   | 'signal'
@@ -36,7 +36,11 @@ export interface AttemptOptions extends Pick<
   | 'idleAdvanceMs'
   | 'retireOffsetMs'
   | 'abortGraceMs'
+  | 'scanSize'
+  | 'queueSize'
+  | 'flushPeriodMs'
 > {
+  readonly stage: Stage;
   readonly token: string;
   readonly plan: StreamPlan;
   /** Bind a new incarnation although the stage is complete: its changefeed is gone. */
@@ -44,7 +48,8 @@ export interface AttemptOptions extends Pick<
   readonly bell: Bell;
   /** What an earlier attempt's last heartbeat said of its stage; null: nothing is known. */
   readonly mirrored: MirroredStage | null;
-  readonly openSession: () => Promise<ApplySession>;
+  /** Of the stream's own checkpoint, or of a group's. */
+  readonly openSession: (group?: ApplyGroup) => Promise<ApplySession>;
   /**
    * Opens the intake for an incarnation; returns its closing, after which nothing is taken.
    * @param again to be called when the intake has ended by itself: the takeover is made anew
@@ -82,12 +87,13 @@ export async function runAttempt(options: AttemptOptions): Promise<AttemptOutcom
     if (taken === null) return { ended: 'aborted' };
     if ('overtaken' in taken) return { ended: 'fenced', found: taken.overtaken };
     renew = options.renewEach ?? false;
+    const { groups, ...told } = taken;
     const intakeEnded = new AbortController();
     const signal = AbortSignal.any([options.signal, intakeEnded.signal]);
     const close = options.listen(taken.incarnation, () => intakeEnded.abort());
     try {
-      await options.onTaken(taken);
-      const outcome = await applyAndHold({ ...options, signal }, taken.incarnation);
+      await options.onTaken(told);
+      const outcome = await applyAndHold({ ...options, signal }, told, groups);
       const goesOn = outcome === 'again' || (outcome.ended === 'aborted' && !options.signal.aborted);
       if (!goesOn) return outcome;
     } finally {
@@ -103,34 +109,19 @@ interface Overtaken {
 }
 
 /** Steps 1 to 3 of the takeover; transient errors of target and stage are waited out. Null: the attempt was aborted. */
-async function takeOver(options: AttemptOptions, renew: boolean): Promise<Taken | Overtaken | null> {
-  for (let failures = 1; !options.signal.aborted; failures += 1) {
-    let session: ApplySession | null = null;
-    try {
-      session = await options.openSession();
-      const closeWhenCut = closeAfterGrace(session, options);
-      try {
-        return await takeOverWith(session, options, renew);
-      } finally {
-        closeWhenCut();
-      }
-    } catch (error) {
-      if (!(error instanceof TargetUnavailableError) && !(error instanceof StageUnavailableError)) throw error;
-      await session?.close();
-      session = null;
-      await restAfter(error, failures, options, options.onTrouble);
-    } finally {
-      await session?.close();
-    }
-  }
-  return null;
+function takeOver(options: AttemptOptions, renew: boolean): Promise<Takeover | Overtaken | null> {
+  return withSession(options, options.onTrouble, (session) => takeOverWith(session, options, renew));
+}
+
+interface Takeover extends Taken {
+  readonly groups: readonly StoredGroup[];
 }
 
 async function takeOverWith(
   session: ApplySession,
   options: AttemptOptions,
   renew: boolean,
-): Promise<Taken | Overtaken> {
+): Promise<Takeover | Overtaken> {
   const { stage, token } = options;
   const plan = planFingerprint(options.plan);
   const row = await session.takeToken(token);
@@ -143,22 +134,30 @@ async function takeOverWith(
   const bound = stage.binding();
   if (bound === null) throw new Error('the stage is not bound although it was bound just now');
   if (!(await session.bind(token, stage.id, bound.incarnation))) return { overtaken: await session.readLocked() };
-  return { token, incarnation: bound.incarnation, cursor: bound.resolved, applied: row.applied, stageKept };
+  return {
+    token,
+    incarnation: bound.incarnation,
+    cursor: bound.resolved,
+    applied: row.applied,
+    stageKept,
+    groups: row.groups,
+  };
 }
 
 /**
  * The stage is ours only if the row names it and its incarnation, and it is complete from the checkpoint on (protocol rules B and D). One
  * that knows less than is applied is a copy of an old disk (protocol rule 15).
  */
-function isOurs(stage: Stage, row: Checkpoint, plan: string): boolean {
+function isOurs(stage: Stage, row: TakenCheckpoint, plan: string): boolean {
   const bound = stage.binding();
+  const furthest = row.groups.reduce((most, { applied }) => maxHlc(most, applied), row.applied);
   return (
     bound !== null &&
     row.stageId === stage.id &&
     row.incarnation === bound.incarnation &&
     bound.plan === plan &&
     bound.floor <= row.applied &&
-    row.applied <= bound.resolved
+    furthest <= bound.resolved
   );
 }
 
@@ -168,9 +167,15 @@ function knowsEnough(stage: Stage, mirrored: AttemptOptions['mirrored']): boolea
   return (stage.binding()?.resolved ?? HLC_ZERO) >= parseHlc(mirrored.resolved);
 }
 
-async function applyAndHold(options: AttemptOptions, incarnation: number): Promise<AttemptOutcome | 'again'> {
+async function applyAndHold(
+  options: AttemptOptions,
+  { incarnation, applied }: Taken,
+  stored: readonly StoredGroup[],
+): Promise<AttemptOutcome | 'again'> {
+  const applying = { ...options, incarnation };
+  let end = await arrangeGroups(applying, stored, applied);
   for (;;) {
-    const end = await runApplyLoop({ ...options, incarnation });
+    end ??= await applyAll(applying);
     switch (end.ended) {
       case 'aborted':
         return { ended: 'aborted' };
@@ -186,6 +191,7 @@ async function applyAndHold(options: AttemptOptions, incarnation: number): Promi
         return 'again';
       case 'stopped':
         await hold(options, end.at);
+        end = null;
     }
   }
 }

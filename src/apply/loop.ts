@@ -16,11 +16,14 @@ import type { Bell } from './bell.js';
 import { closeAfterGrace } from './cut-off.js';
 import { addRows, addWindow, NO_PROGRESS, type ApplyIncident, type ApplyProgress } from './progress.js';
 import type { SourceCheck } from './source-check.js';
-import { createReadAhead, type ReadAhead } from './read-ahead.js';
+import { createReadAhead, type ReadAhead, type ReadAheadTuning } from './read-ahead.js';
 import { planWindow, type StopAt } from './window.js';
 
-export interface ApplyLoopOptions extends TroubleOptions {
-  readonly stage: Stage;
+/** What a loop needs of a stage. */
+export type AppliedStage = Pick<Stage, 'binding' | 'read' | 'lateRows' | 'purge'>;
+
+export interface ApplyLoopOptions extends TroubleOptions, ReadAheadTuning {
+  readonly stage: AppliedStage;
   /** Of the attempt that has taken over; fences every transaction (protocol rule C). */
   readonly token: string;
   /** To which the stage is bound, by the row (protocol rule D). */
@@ -38,6 +41,8 @@ export interface ApplyLoopOptions extends TroubleOptions {
   readonly onProgress: (progress: ApplyProgress) => void;
   /** At most so often does the checkpoint advance while nothing changes, in milliseconds. */
   readonly idleAdvanceMs: number;
+  /** A window that has room waits for more until so long after the one before, in milliseconds; absent: it does not wait. */
+  readonly flushPeriodMs?: number;
   /** Applied changes stay in the stage for so long behind the checkpoint, in the source's time (protocol rule 16). */
   readonly retireOffsetMs: number;
   /** Once `signal` aborts, the window under way is finished or, after so many milliseconds, cut off. */
@@ -130,8 +135,8 @@ async function applyWindows(
   report: (change: Partial<ApplyProgress>) => void,
   stageIsBack: () => void,
 ): Promise<ApplyLoopEnd> {
-  const { stage, token, incarnation, signal, limits, bell, source, idleAdvanceMs } = options;
-  const ahead = createReadAhead(stage, limits);
+  const { stage, token, incarnation, signal, limits, bell, source, idleAdvanceMs, flushPeriodMs = 0 } = options;
+  const ahead = createReadAhead(stage, limits, options);
   let applied = row.applied;
   let advancedAt = -Infinity;
   /** Of what is committed. The next window does not wait for it, only the next purge. */
@@ -161,9 +166,16 @@ async function applyWindows(
       stageIsBack();
       const span = await beforeOtherKey(options, ahead, applied, whole);
       if ('error' in span) return { ended: 'halted', error: span.error };
-      const restMs = advancedAt + idleAdvanceMs - performance.now();
-      if (span.mutations.length === 0 && !next.last && restMs > 0) {
+      const nothing = span.mutations.length === 0;
+      const restMs = advancedAt + (nothing ? idleAdvanceMs : flushPeriodMs) - performance.now();
+      if (nothing && !next.last && restMs > 0) {
         if (changed !== null) return { ended: 'halted', error: changed };
+        await bell.wait(restMs, signal);
+        continue;
+      }
+      const hasRoom = !span.cut && span.end === next.upTo;
+      if (!nothing && hasRoom && !next.last && changed === null && restMs > 0) {
+        ahead.keep(applied, span);
         await bell.wait(restMs, signal);
         continue;
       }
@@ -256,7 +268,7 @@ async function beforeOtherKey(
 }
 
 /** What a failure ends the loop with; null when it does not end it. */
-function endOf(error: unknown, token: string, applied: Hlc | null): ApplyLoopEnd | null {
+export function endOf(error: unknown, token: string, applied: Hlc | null): ApplyLoopEnd | null {
   if (error instanceof FenceLostError) {
     const { found } = error;
     if (found === null || found.token !== token || applied === null) return { ended: 'fenced', found };

@@ -1,4 +1,4 @@
-import type { Hlc } from '../domain/hlc.js';
+import { minHlc, type Hlc } from '../domain/hlc.js';
 import type { AppliedFigures } from '../targets/target.js';
 
 /** Why the loop does not get on just now. Ends with the next success. */
@@ -66,4 +66,31 @@ export function addRows(
   { upserts, deletes }: Pick<AppliedFigures, 'upserts' | 'deletes'>,
 ): ApplyProgress {
   return { ...progress, upserts: progress.upserts + upserts, deletes: progress.deletes + deletes };
+}
+
+/** Of one loop in several runs after each other: counters go on. */
+export function continued(before: ApplyProgress, now: ApplyProgress): ApplyProgress {
+  return { ...now, ...addCounters(before, now) };
+}
+
+/** Of loops side by side: what is applied of all, and the trouble of whoever has most of it. */
+export function together(parts: readonly ApplyProgress[]): ApplyProgress {
+  return parts.reduce((all, part) => ({
+    applied: all.applied === null || part.applied === null ? null : minHlc(all.applied, part.applied),
+    resolved: part.resolved ?? all.resolved,
+    ...addCounters(all, part),
+    deadLetters: all.deadLetters + part.deadLetters,
+    incident: (part.incident?.attempts ?? 0) > (all.incident?.attempts ?? 0) ? part.incident : all.incident,
+  }));
+}
+
+function addCounters(a: ApplyProgress, b: ApplyProgress) {
+  return {
+    windows: a.windows + b.windows,
+    windowsInSourceOrder: a.windowsInSourceOrder + b.windowsInSourceOrder,
+    mutations: a.mutations + b.mutations,
+    upserts: a.upserts + b.upserts,
+    deletes: a.deletes + b.deletes,
+    retries: a.retries + b.retries,
+  };
 }

@@ -1,11 +1,10 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Hlc } from '../domain/hlc.js';
 import type { SpanLimits, Stage, StagedMutation, StagedSpan, StagePosition } from '../staging/stage.js';
-
 import { pack } from './pack.js';
 
 /** Rows read between two turns of the event loop: what the target and the changefeed send must not wait for more. */
-const SLICE_ROWS = 250;
+export const SCAN_SIZE = 250;
 /** A timestamp that would take a span beyond the limits by so much is not finished in it. */
 const MOST = 2;
 /** Such a timestamp is read in parts of so much of the limits: one part is held while it is written, the next while it is read. */
@@ -13,8 +12,10 @@ const PART = 0.5;
 
 /** Reads the next window while the one before it is written: the target must not wait for the stage. */
 export interface ReadAhead {
-  /** Begins to read (after, upTo], up to the limits. */
+  /** Begins to read (after, upTo], up to the limits, and no more rows than may wait. */
   begin(after: Hlc, upTo: Hlc): void;
+  /** Gives back what was taken: it has waited for more to come. */
+  keep(after: Hlc, span: StagedSpan): void;
   /**
    * The span after `after`, up to the limits, which nowhere passes `upTo`: what was read ahead and still holds, and what has come since. It is cut
    * only where it is one timestamp that is much larger than the limits: `parts` reads the whole of it.
@@ -35,9 +36,21 @@ interface Begun {
 
 const NO_KEY = new Uint8Array(0);
 
-export function createReadAhead(stage: Stage, limits: SpanLimits): ReadAhead {
+export interface ReadAheadTuning {
+  /** Rows read from the stage at once. MOLT's word. */
+  readonly scanSize?: number;
+  /** Rows that may wait, read ahead, while a window is written. */
+  readonly queueSize?: number;
+}
+
+export function createReadAhead(
+  stage: Pick<Stage, 'read' | 'lateRows'>,
+  limits: SpanLimits,
+  { scanSize = SCAN_SIZE, queueSize = limits.rows }: ReadAheadTuning = {},
+): ReadAhead {
   const partLimits = { rows: Math.ceil(limits.rows * PART), bytes: limits.bytes * PART };
   let begun: Begun | null = null;
+  let lateWhenTaken = 0;
   let part: Promise<unknown> = Promise.resolve();
   let ended = false;
 
@@ -49,7 +62,7 @@ export function createReadAhead(stage: Stage, limits: SpanLimits): ReadAhead {
     const has = (times: number): boolean => mutations.length >= limits.rows * times || bytes >= limits.bytes * times;
     while (!ended && (cut ? !has(most) : end < upTo && !has(1))) {
       const after: Hlc | StagePosition = (cut ? mutations.at(-1) : undefined) ?? end;
-      const rows = has(1) ? SLICE_ROWS : Math.min(SLICE_ROWS, limits.rows - mutations.length);
+      const rows = has(1) ? scanSize : Math.min(scanSize, limits.rows - mutations.length);
       const room = limits.bytes * (has(1) ? most : 1) - bytes;
       const slice = await stage.read(after, upTo, { rows, bytes: room, maySplit: true });
       // Beyond the limits only the timestamp is finished.
@@ -66,8 +79,8 @@ export function createReadAhead(stage: Stage, limits: SpanLimits): ReadAhead {
   }
 
   /** A span that is cut ends before that timestamp, if anything is before it. */
-  async function readWindow(from: StagedSpan, upTo: Hlc): Promise<StagedSpan> {
-    const span = await read(from, upTo, MOST, limits);
+  async function readWindow(from: StagedSpan, upTo: Hlc, rows = limits.rows): Promise<StagedSpan> {
+    const span = await read(from, upTo, MOST, { ...limits, rows });
     if (!span.cut) return span;
     const before = span.mutations.findIndex(({ at }) => at === span.end);
     const last = span.mutations[before - 1];
@@ -81,19 +94,24 @@ export function createReadAhead(stage: Stage, limits: SpanLimits): ReadAhead {
 
   return {
     begin(after, upTo) {
-      const span = readWindow({ mutations: [], end: after, cut: false }, upTo);
+      const span = readWindow({ mutations: [], end: after, cut: false }, upTo, Math.min(limits.rows, queueSize));
       // Whoever takes it is told; nobody may.
       span.catch(() => undefined);
       begun = { after, late: stage.lateRows(), span };
     },
+    keep(after, span) {
+      begun = { after, late: lateWhenTaken, span: Promise.resolve(span) };
+    },
     async take(after, upTo) {
+      lateWhenTaken = stage.lateRows();
       const mine = begun;
       begun = null;
       const fresh = { mutations: [], end: after, cut: false };
       if (mine === null || mine.after !== after) return readWindow(fresh, upTo);
       const ahead = await mine.span;
-      const holds = ahead.end <= upTo && mine.late === stage.lateRows();
-      return ahead.cut && holds ? ahead : readWindow(holds ? ahead : fresh, upTo);
+      lateWhenTaken = stage.lateRows();
+      const holds = ahead.end <= upTo && mine.late === lateWhenTaken;
+      return readWindow(holds ? ahead : fresh, upTo);
     },
     async *parts(at, fromTable) {
       let next: Promise<StagedSpan> | null = readPart({ at, table: fromTable, key: NO_KEY });

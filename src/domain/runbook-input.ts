@@ -5,16 +5,14 @@ import { formatTableName, parseTableName } from './table.js';
 import { describeIssues, type InputProblem } from './input-problems.js';
 
 /** A duration in the input: `250ms`, `30s`, `1m30s`, `12h`, `4d`. Kept as milliseconds. */
-const duration = (fallback: string) =>
-  z
-    .string('expected a duration such as "30s"')
-    .default(fallback)
-    .transform((text, context) => {
-      const ms = parseDuration(text);
-      if (ms === null)
-        context.addIssue({ code: 'custom', message: 'expected a duration such as "250ms", "30s", "1m30s" or "4d"' });
-      return ms ?? 0;
-    });
+const durationText = z.string('expected a duration such as "30s"').transform((text, context) => {
+  const ms = parseDuration(text);
+  if (ms === null)
+    context.addIssue({ code: 'custom', message: 'expected a duration such as "250ms", "30s", "1m30s" or "4d"' });
+  return ms ?? 0;
+});
+
+const duration = (fallback: string) => durationText.prefault(fallback);
 
 const connectionName = z
   .string('expected the name of a connection')
@@ -23,13 +21,14 @@ const connectionName = z
     'expected the name of a connection that the worker knows (lower-case letters, digits, "-"), never a connection string',
   );
 
-const count = (fallback: number, min: number, max: number) =>
+const wholeNumber = (min: number, max: number) =>
   z
     .number(`expected a whole number from ${min} to ${max}`)
     .int()
     .min(min, `expected at least ${min}`)
-    .max(max, `expected at most ${max}`)
-    .default(fallback);
+    .max(max, `expected at most ${max}`);
+
+const count = (fallback: number, min: number, max: number) => wholeNumber(min, max).default(fallback);
 
 const identifier = (what: string) =>
   z.string(`expected ${what}`).min(1, `expected ${what}`).max(128, `expected ${what} of at most 128 characters`);
@@ -119,6 +118,9 @@ const changefeed = z
   })
   .prefault({});
 
+/** What is left of the pool is for what coordinates the groups, and for connections that are opened anew. */
+const MOST_OF_THE_POOL = 0.8;
+
 const apply = z
   .strictObject({
     /** Rows of one statement on the target. */
@@ -145,6 +147,25 @@ const apply = z
     idleInTransactionTimeout: duration('30s'),
     /** How often an idle stream moves its checkpoint. */
     idleAdvance: duration('1s'),
+    /** Groups of tables without foreign keys between them are applied side by side, each consistently by itself. */
+    enableParallelApplies: z.boolean('expected true or false').default(false),
+    /** The most transactions on the target at once. */
+    parallelism: count(4, 1, 100),
+    /** The most connections that applying may open on the target. */
+    targetMaxPoolSize: count(16, 2, 1_000),
+    /** Rows that may wait, read ahead of the target's transactions; absent: as many as the transactions that are under way take. */
+    targetApplyQueueSize: wholeNumber(1, 10_000_000).optional(),
+    /** Rows read from the stage at once; absent: 1000. */
+    scanSize: wholeNumber(1, 100_000).optional(),
+    /** A window that has room waits for more, until so long after the one before; absent: it does not wait. */
+    flushPeriod: durationText.optional(),
+  })
+  .refine(({ parallelism, targetMaxPoolSize }) => parallelism <= targetMaxPoolSize * MOST_OF_THE_POOL, {
+    path: ['parallelism'],
+    error: ({ input }) => {
+      const { parallelism, targetMaxPoolSize } = input as { parallelism: number; targetMaxPoolSize: number };
+      return `parallelism ${parallelism} is more than 80% of targetMaxPoolSize ${targetMaxPoolSize}: lower it to ${Math.floor(targetMaxPoolSize * MOST_OF_THE_POOL)}, or raise targetMaxPoolSize`;
+    },
   })
   .prefault({});
 

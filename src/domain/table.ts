@@ -54,6 +54,11 @@ export interface StreamTable {
   readonly target: TableName;
   /** Primary key columns in the source's key order. */
   readonly keyColumns: readonly KeyColumn[];
+  /**
+   * Number of the group that is applied by itself; absent: all tables are applied as one. It is no part of `planFingerprint`: what the stage
+   * holds does not depend on it.
+   */
+  readonly group?: number;
 }
 
 /**

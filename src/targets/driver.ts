@@ -14,12 +14,16 @@ export interface TargetWish {
   /** Table of the drain's sentinel row; null: there is none. */
   readonly sentinel: TableName | null;
   readonly extraColumns: ExtraColumns;
+  /** Connections that applying may open; absent: the one of a single apply loop. */
+  readonly applyConnections?: number;
 }
 
 export interface TargetAnswer {
   readonly findings: readonly Finding[];
   /** The target's own spelling of each table, in the order wished, parents before children; missing ones are left out. */
   readonly order: readonly TableName[];
+  /** Foreign keys between these tables on the target, in the same spelling. */
+  readonly references: readonly { readonly table: TableName; readonly references: TableName }[];
   readonly enforcementOff: boolean;
   /** The target's own spelling of the sentinel's table; null: none, or missing. */
   readonly sentinel: TableName | null;

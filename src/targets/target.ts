@@ -1,3 +1,4 @@
+import type { ApplyGroup } from '../domain/apply-groups.js';
 import type { Checkpoint } from '../domain/checkpoint.js';
 import type { DeadLetters, OnBadRow } from '../domain/dead-letters.js';
 import type { ExtraColumns } from '../domain/extra-columns.js';
@@ -57,6 +58,25 @@ export interface ApplySessionOptions {
   readonly lockTimeoutMs: number;
   /** The server ends the session when a transaction of ours rests for so long, in milliseconds (protocol rule 24). */
   readonly idleInTransactionTimeoutMs: number;
+  /** The group whose own row is the checkpoint of this session; absent: the stream's row is (protocol rule 26). */
+  readonly group?: ApplyGroup;
+}
+
+/** Tables that are applied together, by the text of their names on the target. */
+export interface GroupLayout {
+  readonly number: number;
+  readonly tables: readonly string[];
+}
+
+/** ... and how far they are. */
+export interface StoredGroup extends GroupLayout {
+  readonly applied: Hlc;
+}
+
+/** What a takeover finds. With groups, `applied` is the least of theirs. */
+export interface TakenCheckpoint extends Checkpoint {
+  /** By their numbers; none where the stream has one checkpoint. */
+  readonly groups: readonly StoredGroup[];
 }
 
 /**
@@ -65,10 +85,10 @@ export interface ApplySessionOptions {
  */
 export interface ApplySession {
   /**
-   * Takeover, step 1 (protocol rule D): one statement takes the token and returns what was there. Ends a session that holds the row's
-   * lock for longer than `lockTimeoutMs` (rule 24). Returns null when the row is gone.
+   * Takeover, step 1 (protocol rule D): one statement takes the token, in the rows of all groups too (rule 26), and returns what was there.
+   * Ends a session that holds a row's lock for longer than `lockTimeoutMs` (rule 24). Returns null when the row is gone.
    */
-  takeToken(token: string): Promise<Checkpoint | null>;
+  takeToken(token: string): Promise<TakenCheckpoint | null>;
   /** Takeover, step 3: writes stage and incarnation under the token. False: the token is no longer ours. */
   bind(token: string, stageId: string, incarnation: number): Promise<boolean>;
   /**
@@ -84,6 +104,16 @@ export interface ApplySession {
    * @throws as `apply`
    */
   replayDeadLetters(token: string, applied: Hlc): Promise<AppliedFigures | null>;
+  /**
+   * With groups, the stream's row follows the one that is furthest behind: whoever reads it finds what is applied of all tables.
+   * @throws FenceLostError, TargetUnavailableError
+   */
+  advanceToLeast(token: string): Promise<Hlc>;
+  /**
+   * Groups the tables anew, in one transaction; none: the stream's row is their checkpoint. All that was grouped before must be at `at`.
+   * @throws FenceLostError, TargetUnavailableError
+   */
+  regroup(token: string, at: Hlc, groups: readonly GroupLayout[]): Promise<void>;
   /** The checkpoint row, read under its lock (protocol rule 22: after a COMMIT of unknown outcome). Null when it is gone. */
   readLocked(): Promise<Checkpoint | null>;
   close(): Promise<void>;

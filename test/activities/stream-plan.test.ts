@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { planStream, targetOf } from '../../src/activities/stream-plan.js';
+import { planGroups, planStream, targetOf } from '../../src/activities/stream-plan.js';
 import type { IntrospectedTable } from '../../src/cockroach/introspect.js';
 import { createEnvelopeScanner } from '../../src/receiver/envelope-scan.js';
-import { formatTableName } from '../../src/domain/table.js';
+import type { ForeignKey } from '../../src/domain/source-table.js';
+import { formatTableName, type TableName } from '../../src/domain/table.js';
 
 function table(schema: string, name: string, fullName = `d1.${schema}.${name}`): IntrospectedTable {
   return {
@@ -77,4 +78,29 @@ test('names that differ in case alone find their own; a name that the target has
   );
   const folded = planStream([table('public', 'Orders')], [{ schema: 'old', table: 'orders' }], 'old');
   assert.deepEqual([folded[0]?.topic, folded[0]?.target.schema], ['Orders', 'old']);
+});
+
+test('tables that a foreign key of either side holds together are one group, whatever the names on the target', () => {
+  const key = (references: TableName): ForeignKey => ({
+    name: 'fk',
+    columns: ['x'],
+    references,
+    referencedColumns: ['id'],
+    onDelete: 'NO ACTION',
+    onUpdate: 'NO ACTION',
+  });
+  const tables = ['a', 'b', 'c', 'd', 'e'].map((name) => table('public', name));
+  const linked = tables.map((one) =>
+    one.table.table === 'b' ? { ...one, foreignKeys: [key({ schema: 'public', table: 'a' })] } : one,
+  );
+  const order = tables.map(({ table: { table: name } }) => ({ schema: 'old', table: name }));
+  const plan = planStream(linked, order, 'old');
+  const references = [
+    { table: { schema: 'old', table: 'd' }, references: { schema: 'old', table: 'c' } },
+    { table: { schema: 'old', table: 'e' }, references: { schema: 'old', table: 'elsewhere' } },
+  ];
+  const groups = (parallelism: number) => planGroups(plan, linked, references, parallelism).map(({ group }) => group);
+  assert.deepEqual(groups(4), [0, 0, 1, 1, 2]);
+  assert.deepEqual(groups(2), [0, 0, 1, 1, 0]);
+  assert.equal(planGroups(plan, linked, references, 1), plan, 'one group is no group');
 });

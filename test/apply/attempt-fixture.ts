@@ -6,7 +6,7 @@ import path from 'node:path';
 import type { TestContext } from 'node:test';
 import { runAttempt, type AttemptOptions, type AttemptOutcome, type Taken } from '../../src/apply/attempt.js';
 import { createBell } from '../../src/apply/bell.js';
-import { HLC_BYTES, writeHlc, type Hlc } from '../../src/domain/hlc.js';
+import type { Hlc } from '../../src/domain/hlc.js';
 import { planFingerprint } from '../../src/domain/table.js';
 import { openLmdbStage } from '../../src/staging/lmdb/open-stage.js';
 import type { Stage } from '../../src/staging/stage.js';
@@ -14,7 +14,7 @@ import { openPostgresApplySession } from '../../src/targets/postgres/session.js'
 import type { ApplyMutation, ApplySession } from '../../src/targets/target.js';
 import type { Postgres } from '../support/postgres.js';
 import { until } from '../support/until.js';
-import { SAME_SOURCE } from './loop-fixture.js';
+import { incoming, SAME_SOURCE } from './loop-fixture.js';
 import { at, createApplyFixture, planOf, upsert, type ApplyFixture } from '../targets/postgres/apply-fixture.js';
 
 /** Attempts of one stream over real stages and a real PostgreSQL; its one table is `t (id, v)`. */
@@ -37,6 +37,8 @@ export interface RunningAttempt {
   taken(n?: number): Promise<Taken>;
   /** Takes rows and a resolved timestamp as one body of the incarnation. */
   receive(incarnation: number, rows: readonly number[], resolved: number): Promise<void>;
+  /** ... of these changes. */
+  receiveChanges(incarnation: number, changes: readonly ApplyMutation[], resolved: number): Promise<void>;
   applied(): Hlc | null;
   abort(): Promise<AttemptOutcome>;
 }
@@ -44,8 +46,13 @@ export interface RunningAttempt {
 export const PLAN = planOf(['t']);
 export const FINGERPRINT = planFingerprint(PLAN);
 
-export async function createAttemptFixture(t: TestContext, postgres: Postgres): Promise<AttemptFixture> {
-  const fixture = await createApplyFixture(t, postgres, 'CREATE TABLE t (id int PRIMARY KEY, v int)', ['t']);
+export async function createAttemptFixture(
+  t: TestContext,
+  postgres: Postgres,
+  ddl = 'CREATE TABLE t (id int PRIMARY KEY, v int)',
+  tables: readonly string[] = ['t'],
+): Promise<AttemptFixture> {
+  const fixture = await createApplyFixture(t, postgres, ddl, tables);
   const folder = mkdtempSync(path.join(tmpdir(), 'failback-attempt-'));
   const stages = new Map<string, Stage>();
   const running: RunningAttempt[] = [];
@@ -108,6 +115,15 @@ function startAttempt(fixture: ApplyFixture, stage: Stage, over: Partial<Attempt
     onHold: () => Promise.resolve(),
     ...over,
   };
+  const receiveChanges = async (
+    incarnation: number,
+    changes: readonly ApplyMutation[],
+    resolved: number,
+  ): Promise<void> => {
+    await stage.accept(incarnation, changes.map(incoming), at(0));
+    await stage.resolve(incarnation, at(resolved));
+    bell.ring();
+  };
   const ended = runAttempt(options);
   // An attempt that crashes is looked at by its test.
   ended.catch(() => undefined);
@@ -117,11 +133,8 @@ function startAttempt(fixture: ApplyFixture, stage: Stage, over: Partial<Attempt
     intake,
     log,
     taken: (n = 1) => until(`takeover ${n} (${log.join('; ')})`, () => takeovers[n - 1]),
-    async receive(incarnation, rows, resolved) {
-      await stage.accept(incarnation, rows.map(incoming), at(0));
-      await stage.resolve(incarnation, at(resolved));
-      bell.ring();
-    },
+    receive: (incarnation, rows, resolved) => receiveChanges(incarnation, rows.map(rowOf), resolved),
+    receiveChanges,
     applied: () => applied,
     abort() {
       controller.abort();
@@ -130,12 +143,7 @@ function startAttempt(fixture: ApplyFixture, stage: Stage, over: Partial<Attempt
   };
 }
 
-function incoming(n: number) {
-  const change: ApplyMutation = upsert(n, 0, `[${n}]`, `{"id": ${n}, "v": ${n}}`);
-  const encoded = new Uint8Array(HLC_BYTES);
-  writeHlc(encoded, 0, change.at);
-  return { at: encoded, table: change.table, key: change.key, after: change.after, columns: change.columns };
-}
+const rowOf = (n: number): ApplyMutation => upsert(n, 0, `[${n}]`, `{"id": ${n}, "v": ${n}}`);
 
 /** A session of which some calls are replaced. */
 export function sessionWith(fixture: ApplyFixture, replace: (session: ApplySession) => Partial<ApplySession>) {

@@ -106,6 +106,7 @@ export async function createLoopFixture(
   };
 }
 
+/** A change as the intake hands it to the stage. */
 export function incoming(change: ApplyMutation): IncomingMutation {
   const encoded = new Uint8Array(HLC_BYTES);
   writeHlc(encoded, 0, change.at);

@@ -275,3 +275,36 @@ test('dead letters are tried again while the loop is idle, and none once it has 
   assert.equal(await fixture.applied(), formatHlc(at(2)));
   assert.equal((await loop.abort()).ended, 'aborted');
 });
+
+test('flushPeriod: what is resolved waits for more, no longer than so long after the window before; a full window does not', async (t) => {
+  const fixture = await createLoopFixture(t, postgres, 'CREATE TABLE t (id int PRIMARY KEY, v int)', ['t']);
+  const row = (n: number) => upsert(n, 0, `[${n}]`, `{"id": ${n}, "v": 1}`);
+  const loop = fixture.start({ flushPeriodMs: 60_000, idleAdvanceMs: 60_000, limits: { rows: 4, bytes: 1_000_000 } });
+  await fixture.stageRows([row(1)]);
+  await fixture.resolve(1);
+  await until('the first waits for nothing', () => fixture.progress().windows === 1);
+  for (const n of [2, 3]) {
+    await fixture.stageRows([row(n)]);
+    await fixture.resolve(n);
+  }
+  await fixture.stageRows([row(4), row(5), row(6)]);
+  await fixture.resolve(6);
+  await until('a full window', () => fixture.progress().windows === 2);
+  assert.equal(fixture.progress().applied, at(5), 'the rows that waited are in it, in one window');
+  await loop.stopAt(at(6));
+  assert.equal(fixture.progress().windows, 3, 'a stop waits for nothing');
+
+  const quick = fixture.start({ flushPeriodMs: 2_500, idleAdvanceMs: 60_000 });
+  await fixture.stageRows([row(7)]);
+  await fixture.resolve(7);
+  await until('7', () => fixture.progress().applied === at(7));
+  const begun = performance.now();
+  for (let n = 8; n <= 12; n++) {
+    await fixture.stageRows([row(n)]);
+    await fixture.resolve(n);
+  }
+  await until('12', () => fixture.progress().applied === at(12));
+  assert.ok(performance.now() - begun > 2_000, 'it has waited');
+  assert.equal(fixture.progress().windows, 2);
+  await quick.abort();
+});

@@ -131,3 +131,47 @@ test('parts begin at a table', async () => {
     found.push(...part.map(({ table }) => table));
   assert.deepEqual(found, [1, 1, 1, 2, 2, 2]);
 });
+
+test('scanSize: so many rows are read from the stage at once', async () => {
+  await stageRows(1, 100);
+  const sizes: number[] = [];
+  const counted: Stage = {
+    ...stage,
+    async read(...wish) {
+      const span = await stage.read(...wish);
+      sizes.push(span.mutations.length);
+      return span;
+    },
+  };
+  const ahead = createReadAhead(counted, EVERYTHING, { scanSize: 30 });
+  assert.equal((await ahead.take(at(0), at(100))).mutations.length, 100);
+  assert.deepEqual(sizes, [30, 30, 30, 10]);
+});
+
+test('targetApplyQueueSize: no more rows wait while a window is written, and the window is filled when it is taken', async () => {
+  await stageRows(1, 100);
+  let rows = 0;
+  const counted: Stage = {
+    ...stage,
+    async read(...wish) {
+      const span = await stage.read(...wish);
+      rows += span.mutations.length;
+      return span;
+    },
+  };
+  const ahead = createReadAhead(counted, { rows: 80, bytes: 1e9 }, { scanSize: 10, queueSize: 20 });
+  ahead.begin(at(0), at(100));
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.equal(rows, 20);
+  assert.equal((await ahead.take(at(0), at(100))).mutations.length, 80);
+  assert.equal(rows, 80);
+});
+
+test('what is given back is taken again, with what has come since', async () => {
+  await stageRows(1, 3);
+  const ahead = createReadAhead(stage, EVERYTHING);
+  ahead.keep(at(0), await ahead.take(at(0), at(3)));
+  await stageRows(4, 5);
+  const found = await ahead.take(at(0), at(5));
+  assert.deepEqual([found.mutations.length, found.end], [5, at(5)]);
+});

@@ -38,6 +38,20 @@ test('a stage in a database is named by connection and database.schema, and is o
   assert.ok(without.ok && without.input.staging === undefined);
 });
 
+test('parallel applies are off, and what tunes the loop may be left to it', () => {
+  const parsed = parseRunbookInput(MINIMAL);
+  assert.ok(parsed.ok);
+  const { enableParallelApplies, parallelism, targetMaxPoolSize, ...rest } = parsed.input.apply;
+  assert.deepEqual([enableParallelApplies, parallelism, targetMaxPoolSize], [false, 4, 16]);
+  for (const name of ['scanSize', 'targetApplyQueueSize', 'flushPeriod']) assert.ok(!(name in rest), name);
+  const given = parseRunbookInput({
+    ...MINIMAL,
+    apply: { parallelism: 4, targetMaxPoolSize: 5, scanSize: 10, targetApplyQueueSize: 100, flushPeriod: '2s' },
+  });
+  assert.ok(given.ok);
+  assert.equal(given.input.apply.flushPeriod, 2_000);
+});
+
 const WRONG: [what: string, input: unknown, field: string, message: RegExp][] = [
   ['no object', 'x', '(the whole input)', /expected one JSON object/],
   ['nothing', undefined, '(the whole input)', /missing/],
@@ -92,6 +106,21 @@ const WRONG: [what: string, input: unknown, field: string, message: RegExp][] = 
     'apply.extraColumns',
     /found \{"in":"x"\}.*into/,
   ],
+  [
+    'more transactions than the pool bears',
+    { ...MINIMAL, apply: { parallelism: 9, targetMaxPoolSize: 11 } },
+    'apply.parallelism',
+    /parallelism 9 is more than 80% of targetMaxPoolSize 11: lower it to 8,/,
+  ],
+  [
+    'a pool that is too small for the default',
+    { ...MINIMAL, apply: { targetMaxPoolSize: 3 } },
+    'apply.parallelism',
+    /parallelism 4 is more than 80% of targetMaxPoolSize 3/,
+  ],
+  ['no rows at once', { ...MINIMAL, apply: { scanSize: 0 } }, 'apply.scanSize', /found 0.*at least 1/],
+  ['no queue', { ...MINIMAL, apply: { targetApplyQueueSize: 0 } }, 'apply.targetApplyQueueSize', /found 0.*at least 1/],
+  ['no period', { ...MINIMAL, apply: { flushPeriod: 5 } }, 'apply.flushPeriod', /found 5.*duration/],
   ['an unknown gate', { ...MINIMAL, approvals: ['finsh'] }, 'approvals.0', /found "finsh".*finish/],
   ['a setting that is not ours', { ...MINIMAL, clusterSettings: { 'kv.x': '1' } }, 'clusterSettings.kv.x', /./],
 ];

@@ -1,7 +1,7 @@
 import { escapeIdentifier } from 'pg';
 
 /** Tables of the checkpoint schema, in the order in which they are locked. */
-export const CHECKPOINT_TABLES = ['checkpoint', 'run', 'claim', 'dead_letters'] as const;
+export const CHECKPOINT_TABLES = ['checkpoint', 'run', 'claim', 'checkpoint_group', 'dead_letters'] as const;
 export type CheckpointTable = (typeof CHECKPOINT_TABLES)[number];
 
 /** The comment by which we know again what we have made: only that is ever dropped (protocol rule 34). */
@@ -35,6 +35,10 @@ const COLUMNS: Readonly<Record<CheckpointTable, string>> = {
     feed_wanted boolean NOT NULL DEFAULT true, stop_at numeric(30,10), hold jsonb, origin jsonb NOT NULL, changed_at timestamptz NOT NULL DEFAULT now()`,
   run: `run text PRIMARY KEY, phase text NOT NULL, state jsonb NOT NULL, changed_at timestamptz NOT NULL DEFAULT now()`,
   claim: `table_name text PRIMARY KEY, run text NOT NULL`,
+  checkpoint_group: `
+    stream text NOT NULL, group_number integer NOT NULL, run text NOT NULL, tables text[] NOT NULL,
+    applied numeric(30,10) NOT NULL, token text, holder_pid integer, holder_started timestamptz,
+    stop_at numeric(30,10), changed_at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (stream, group_number)`,
   // The row is text: a json type would refuse, or change, what the target's own columns refuse. Null where a delete was refused.
   dead_letters: `
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, run text NOT NULL, stream text NOT NULL,

@@ -55,6 +55,20 @@ export function createCheckpointRecords(client: pg.Client, schemaName: string) {
     return rowCount === 1;
   };
 
+  /**
+   * $1 = stream, $2 = stop. Each window is held against the stop in its own group's row, under that row's lock: one that has been passed by any
+   * group is none (protocol rule 32).
+   */
+  const SET_GROUPS_STOP_AT = `
+    UPDATE ${schema}.checkpoint_group SET stop_at = $2::numeric, changed_at = now() WHERE stream = $1
+    RETURNING $2::numeric IS NULL OR applied <= $2::numeric AS ahead`;
+  /** @returns whether it is ahead of every group; where it is not, the caller rolls back */
+  const setGroupsStopAt = async (stream: string, stopAt: Hlc | null): Promise<boolean> => {
+    const stop = stopAt === null ? null : formatHlc(stopAt);
+    const { rows } = await client.query<{ ahead: boolean }>(SET_GROUPS_STOP_AT, [stream, stop]);
+    return rows.every(({ ahead }) => ahead);
+  };
+
   /** $1 = stream, $2 = token, $3 = hold. An attempt that has been taken over changes nothing. */
   const WRITE_HOLD = `UPDATE ${schema}.checkpoint SET hold = $3, changed_at = now() WHERE stream = $1 AND token = $2`;
   const writeHold = async (stream: string, token: string, hold: StreamHold): Promise<void> => {
@@ -129,6 +143,7 @@ export function createCheckpointRecords(client: pg.Client, schemaName: string) {
     read,
     setFeedWanted,
     setStopAt,
+    setGroupsStopAt,
     writeHold,
     readHold,
     readRun,

@@ -3,7 +3,7 @@ import type pg from 'pg';
 import type { Checkpoint } from '../../domain/checkpoint.js';
 import { formatHlc, parseHlc, type Hlc } from '../../domain/hlc.js';
 
-/** The row of one stream in `<schema>.checkpoint`, as an applier reads and writes it. */
+/** The row of one stream in `<schema>.checkpoint`, or of one of its groups in `checkpoint_group`, as an applier reads and writes it. */
 export interface CheckpointRow {
   /** Takes the token and records this session as the holder, in one statement. Null when there is no row. */
   take(token: string): Promise<Checkpoint | null>;
@@ -32,8 +32,19 @@ interface CheckpointColumns {
 
 const COLUMNS = 'stream, applied::text AS applied, cursor::text AS cursor, token, stage_id, incarnation';
 
-export function createCheckpointRow(client: pg.Client, schema: string, stream: string): CheckpointRow {
-  const table = `${escapeIdentifier(schema)}.checkpoint`;
+/**
+ * @param group number of the group whose row it is; null: the stream's own. What a group's row does not have is the stream's: `take` and
+ *   `bind` are the stream's alone.
+ */
+export function createCheckpointRow(
+  client: pg.Client,
+  schema: string,
+  stream: string,
+  group: number | null = null,
+): CheckpointRow {
+  const own = `${escapeIdentifier(schema)}.checkpoint`;
+  const table = group === null ? own : `${escapeIdentifier(schema)}.checkpoint_group`;
+  const isIt = group === null ? 'stream = $1' : `stream = $1 AND group_number = ${group}`;
   const one = async (sql: string, parameters: readonly unknown[]): Promise<Checkpoint | null> => {
     const { rows } = await client.query<CheckpointColumns>(sql, [...parameters]);
     return rows[0] === undefined ? null : toCheckpoint(rows[0]);
@@ -48,7 +59,7 @@ export function createCheckpointRow(client: pg.Client, schema: string, stream: s
   const take = `UPDATE ${table} SET token = $2, ${self}, changed_at = now() WHERE stream = $1 RETURNING ${COLUMNS}`;
 
   /** $1 = stream, $2 = token */
-  const hold = `UPDATE ${table} SET ${self} WHERE stream = $1 AND token = $2`;
+  const hold = `UPDATE ${table} SET ${self} WHERE ${isIt} AND token = $2`;
 
   /** $1 = stream, $2 = token, $3 = stage id, $4 = incarnation */
   const bind = `UPDATE ${table} SET stage_id = $3, incarnation = $4, changed_at = now() WHERE stream = $1 AND token = $2`;
@@ -58,10 +69,17 @@ export function createCheckpointRow(client: pg.Client, schema: string, stream: s
    * set: both are decided under the row's lock (protocol rule 32).
    */
   const advance = `UPDATE ${table} SET applied = $4::numeric, changed_at = now()
-    WHERE stream = $1 AND token = $2 AND applied = $3::numeric AND (stop_at IS NULL OR stop_at >= $4::numeric)`;
+    WHERE ${isIt} AND token = $2 AND applied = $3::numeric AND (stop_at IS NULL OR stop_at >= $4::numeric)`;
 
   /** $1 = stream */
-  const read = `SELECT ${COLUMNS} FROM ${table} WHERE stream = $1`;
+  const read =
+    group === null
+      ? `SELECT ${COLUMNS} FROM ${table} WHERE ${isIt}`
+      : `SELECT stream, g.applied::text AS applied, cursor::text AS cursor, g.token, stage_id, incarnation
+    FROM ${table} AS g JOIN ${own} USING (stream) WHERE ${isIt}`;
+
+  /** Of a group's row, not the stream's beside it. */
+  const locked = group === null ? '' : 'OF g';
 
   /** $1 = stream. Process numbers are used again: the session's start must be the recorded one too (protocol rule 24). */
   const endHolder = `SELECT pg_terminate_backend(session.pid) FROM ${table} AS checkpoint
@@ -79,7 +97,7 @@ export function createCheckpointRow(client: pg.Client, schema: string, stream: s
     bind: (token, stageId, incarnation) => hits(bind, [stream, token, stageId, incarnation]),
     advance: (token, previous, next) => hits(advance, [stream, token, formatHlc(previous), formatHlc(next)]),
     read: () => one(read, [stream]),
-    readLocked: () => one(`${read} FOR UPDATE`, [stream]),
+    readLocked: () => one(`${read} FOR UPDATE ${locked}`, [stream]),
     endHolder: async () => ((await client.query(endHolder, [stream])).rowCount ?? 0) > 0,
     lockHolders: async () => (await client.query<{ pid: number }>(lockHolders, [stream])).rows.map((row) => row.pid),
   };

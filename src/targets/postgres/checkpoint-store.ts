@@ -1,4 +1,5 @@
 import { NO_DEAD_LETTERS } from '../../domain/dead-letters.js';
+import type { Hlc } from '../../domain/hlc.js';
 import type { CheckpointStore } from '../target.js';
 import { createCheckpointRecords } from './checkpoint-records.js';
 import { closePostgres, connectPostgres, type PostgresConnection } from './client.js';
@@ -56,6 +57,21 @@ export async function openPostgresCheckpointStore(
     });
   };
 
+  /** The stream's row first, as whoever changes several of its rows does. */
+  const stopAllAt = (stream: string, stopAt: Hlc | null): Promise<boolean> =>
+    inTransaction(client, async () => {
+      if (!(await rows.setStopAt(stream, stopAt))) return false;
+      // A schema that an earlier version has made knows no groups.
+      const grouped = (await readCheckpointSchema(client, schema)).tables.some(
+        ({ table }) => table === 'checkpoint_group',
+      );
+      if (grouped && !(await rows.setGroupsStopAt(stream, stopAt))) throw new StopPassed();
+      return true;
+    }).catch((error: unknown) => {
+      if (error instanceof StopPassed) return false;
+      throw error;
+    });
+
   return {
     ensureSchema: async () => {
       try {
@@ -77,7 +93,7 @@ export async function openPostgresCheckpointStore(
     setFeedWanted: (stream, wanted) =>
       update('recording whether a changefeed is wanted', () => rows.setFeedWanted(stream, wanted)),
     setStopAt: async (stream, stopAt) =>
-      (await unlessMissing('recording where to stop', () => rows.setStopAt(stream, stopAt))) ?? false,
+      (await unlessMissing('recording where to stop', () => stopAllAt(stream, stopAt))) ?? false,
     writeHold: (stream, token, hold) =>
       update('recording that the stream rests', () => rows.writeHold(stream, token, hold)),
     readHold: (stream) => unlessMissing('reading where to stop', () => rows.readHold(stream)),
@@ -105,6 +121,9 @@ export async function openPostgresCheckpointStore(
     close: () => closePostgres(client),
   };
 }
+
+/** Rolls back: a group is beyond the stop. */
+class StopPassed extends Error {}
 
 /** undefined_table, invalid_schema_name */
 function isMissingSchema(error: unknown): boolean {

@@ -2,9 +2,9 @@ import { escapeIdentifier } from 'pg';
 import type pg from 'pg';
 import { formatHlc, parseHlc } from '../../domain/hlc.js';
 import type { ColumnSet } from '../../domain/mutation.js';
-import { formatTableName, type StreamPlan } from '../../domain/table.js';
+import { formatTableName } from '../../domain/table.js';
 import { collapseMutations } from '../collapse.js';
-import type { ApplyMutation } from '../target.js';
+import type { ApplyMutation, ApplySessionOptions } from '../target.js';
 import type { RefusedChange } from './span-writer.js';
 
 /**
@@ -32,15 +32,16 @@ export interface AskedLetter {
   readonly change: ApplyMutation | null;
 }
 
+type DeadLetterBoxOptions = Pick<ApplySessionOptions, 'checkpointSchema' | 'stream' | 'plan' | 'group'>;
+
 /** Letters, and bytes of their rows, of one transaction of a replay, and of one statement that writes them. */
 const MOST_LETTERS = 500;
 const MOST_BYTES = 33_554_432;
 
+/** @param group those of its tables only: what other sessions write is none of this one's (protocol rule 26) */
 export function createDeadLetterBox(
   client: pg.Client,
-  schema: string,
-  stream: string,
-  plan: StreamPlan,
+  { checkpointSchema: schema, stream, plan, group }: DeadLetterBoxOptions,
 ): DeadLetterBox {
   const letters = `${escapeIdentifier(schema)}.dead_letters`;
   const checkpoint = `${escapeIdentifier(schema)}.checkpoint`;
@@ -51,8 +52,11 @@ export function createDeadLetterBox(
   const THERE = 'SELECT to_regclass($1) IS NOT NULL AS there';
   /** $1 = stream */
   const OURS = `letter.stream = $1 AND letter.hlc > (SELECT cursor FROM ${checkpoint} WHERE stream = $1)`;
-  /** $1 = stream */
-  const LOOK = `SELECT count(*)::int AS waiting, coalesce(bool_or(replay), false) AS asked FROM ${letters} AS letter WHERE ${OURS}`;
+  /** Source tables of the group; null: of the whole stream. */
+  const mine = group?.tables.map((table) => sourceTables[table] ?? '') ?? null;
+
+  /** $1 = stream, $2 = source tables */
+  const LOOK = `SELECT count(*)::int AS waiting, coalesce(bool_or(replay), false) AS asked FROM ${letters} AS letter WHERE ${OURS} AND ${ofTables('$2')}`;
 
   /** $1 = stream, $2 = source tables, $3 = keys */
   const SUPERSEDE = `
@@ -67,11 +71,11 @@ export function createDeadLetterBox(
       unnest($2::text[], $3::text[], $4::text[], $5::numeric[], $6::text[], $7::text[], $8::text[]) AS refused
     WHERE stream = $1`;
 
-  /** $1 = stream, $2 = most letters, $3 = most bytes; always one at least */
+  /** $1 = stream, $2 = most letters, $3 = most bytes, $4 = source tables; always one at least */
   const ASKED = `
     SELECT id, source_table AS "sourceTable", key, row_json AS "row", hlc::text AS hlc FROM (
       SELECT *, sum(coalesce(octet_length(row_json), 0)) OVER (ORDER BY hlc, id) - coalesce(octet_length(row_json), 0) AS before
-      FROM ${letters} AS letter WHERE replay AND ${OURS} ORDER BY hlc, id LIMIT $2) AS asked
+      FROM ${letters} AS letter WHERE replay AND ${OURS} AND ${ofTables('$4')} ORDER BY hlc, id LIMIT $2) AS asked
     WHERE before < $3 ORDER BY asked.hlc, id`;
 
   /** $1 = ids */
@@ -104,7 +108,7 @@ export function createDeadLetterBox(
     async look() {
       const { rows: found } = await client.query<{ there: boolean }>(THERE, [letters]);
       if (found[0]?.there !== true) return { waiting: 0, asked: false };
-      const { rows } = await client.query<{ waiting: number; asked: boolean }>(LOOK, [stream]);
+      const { rows } = await client.query<{ waiting: number; asked: boolean }>(LOOK, [stream, mine]);
       return rows[0] ?? { waiting: 0, asked: false };
     },
 
@@ -122,7 +126,7 @@ export function createDeadLetterBox(
     },
 
     async asked() {
-      const { rows } = await client.query<LetterRow>(ASKED, [stream, MOST_LETTERS, MOST_BYTES]);
+      const { rows } = await client.query<LetterRow>(ASKED, [stream, MOST_LETTERS, MOST_BYTES, mine]);
       const shapes = new Map<string, ColumnSet>();
       return rows.map(({ id, sourceTable, key, row, hlc }) => {
         const table = sourceTables.indexOf(sourceTable);
@@ -154,6 +158,11 @@ export function createDeadLetterBox(
       return gone.length;
     },
   };
+}
+
+/** SQL of a condition on `letter`; a parameter that is null asks for every table. */
+function ofTables(parameter: string): string {
+  return `(${parameter}::text[] IS NULL OR letter.source_table = ANY (${parameter}))`;
 }
 
 interface LetterRow {

@@ -15,8 +15,8 @@ import { openPostgresApplySession } from './session.js';
 import { openPostgresSnapshot } from './snapshot.js';
 import type { TargetTable } from './table-shape.js';
 
-/** Connections that a run opens at once: apply, checkpoint looks of the attempt and of the watch, one to spare. */
-const CONNECTIONS_OF_A_RUN = 5;
+/** Connections that a run opens at once beside those that apply: checkpoint looks of the attempt and of the watch, one to spare. */
+const CONNECTIONS_BESIDE = 4;
 
 /**
  * A PostgreSQL target behind its connection string. Each call connects anew; nothing is opened before it is needed.
@@ -50,13 +50,14 @@ export function createPostgresDriver(connectionString: string, run: string): Tar
           run: wish.run,
           streams: [wish.run],
           checkpointSchema: wish.checkpointSchema,
-          connectionsNeeded: CONNECTIONS_OF_A_RUN,
+          connectionsNeeded: CONNECTIONS_BESIDE + (wish.applyConnections ?? 1),
           enforcementOffWanted: wish.enforcementOffWanted,
           sentinel: wish.sentinel,
           extraColumns: wish.extraColumns,
         });
-        const order = orderOf([...tables.values()].filter((table) => table !== null));
-        return { findings, order, enforcementOff, sentinel };
+        const found = [...tables.values()].filter((table) => table !== null);
+        const references = found.flatMap((table) => table.foreignKeysOut);
+        return { findings, order: orderOf(found), references, enforcementOff, sentinel };
       }),
     openStore: (checkpointSchema) => openPostgresCheckpointStore(connection, checkpointSchema),
     openApplySession: (options) => openPostgresApplySession({ ...options, connectionString }),

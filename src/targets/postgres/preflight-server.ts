@@ -155,7 +155,9 @@ function checkConnections(facts: ServerFacts, needed: number): Finding[] {
         object: 'the target',
         problem: `the run needs ${needed} more connections than the one that asks`,
         found: `${limit} leaves ${Math.max(0, left)}`,
-        remedy: action(`Raise ${limit}, close other connections, or lower parallelism.`),
+        remedy: action(
+          `Raise ${limit}, close other connections, or, with parallel applies, lower apply.targetMaxPoolSize.`,
+        ),
       }),
     );
 }

@@ -3,6 +3,7 @@ import { formatHlc, type Hlc } from '../../domain/hlc.js';
 import { FenceLostError } from '../failures.js';
 import type { AppliedFigures, ApplySession, ApplySessionOptions, ApplyWindow } from '../target.js';
 import { createApplyTables } from './apply-tables.js';
+import { createCheckpointGroups } from './checkpoint-groups.js';
 import { createCheckpointRow } from './checkpoint-row.js';
 import { closePostgres, connectPostgres } from './client.js';
 import { createDeadLetterBox } from './dead-letters.js';
@@ -42,10 +43,12 @@ export async function openPostgresApplySession(options: PostgresApplyOptions): P
 }
 
 function createApplySession(client: pg.Client, options: PostgresApplyOptions): ApplySession {
-  const row = createCheckpointRow(client, options.checkpointSchema, options.stream);
+  const { checkpointSchema, stream, group = null } = options;
+  const row = createCheckpointRow(client, checkpointSchema, stream, group?.number ?? null);
+  const groups = createCheckpointGroups(client, checkpointSchema, stream, row);
   const tables = createApplyTables(client, options.plan, options.extraColumns);
   const familyOf = createFamilies(tables, options.plan.length);
-  const box = createDeadLetterBox(client, options.checkpointSchema, options.stream, options.plan);
+  const box = createDeadLetterBox(client, options);
   const loads = createLoadTables(client, tables, options.copyFrom);
   const begin = beginStatement(options);
   let heldAs: string | null = null;
@@ -179,7 +182,7 @@ function createApplySession(client: pg.Client, options: PostgresApplyOptions): A
 
   return {
     async takeToken(token) {
-      const taken = await takeWithin(row, options, token);
+      const taken = await takeWithin(groups, options, token);
       heldAs = token;
       return taken;
     },
@@ -196,6 +199,17 @@ function createApplySession(client: pg.Client, options: PostgresApplyOptions): A
       await translated('recording the session', () => holdRow(token));
       return (await translated('looking for dead letters', look)) ? replay(token, applied) : null;
     },
+    advanceToLeast: (token) =>
+      translated('recording how far all groups are', async () => {
+        await holdRow(token);
+        const applied = await groups.advanceToLeast(token);
+        if (applied === null) throw new FenceLostError(stream, await row.read());
+        return applied;
+      }),
+    regroup: (token, at, layout) =>
+      translated('grouping the tables anew', async () => {
+        if (!(await groups.regroup(token, at, layout))) throw new FenceLostError(stream, await row.read());
+      }),
     readLocked: () => translated('reading the checkpoint', () => row.readLocked()),
     close: () => closePostgres(client),
   };

@@ -1,29 +1,28 @@
-import type { Checkpoint } from '../../domain/checkpoint.js';
 import { TargetUnavailableError } from '../failures.js';
-import type { ApplySessionOptions } from '../target.js';
-import type { CheckpointRow } from './checkpoint-row.js';
+import type { ApplySessionOptions, TakenCheckpoint } from '../target.js';
+import type { CheckpointGroups } from './checkpoint-groups.js';
 import { PostgresError, postgresErrorCode, toTargetError } from './errors.js';
 
 const LOCK_NOT_AVAILABLE = '55P03';
 const ATTEMPTS = 3;
 
 /**
- * Takeover, step 1 (protocol rule D). When the row stays locked for `lockTimeoutMs`, the recorded holder's session is ended: it may be
- * frozen in a transaction (protocol rule 24). Ending it loses nothing, its transaction is rolled back or was committed.
+ * Takeover, step 1 (protocol rule D). When a row of the stream stays locked for `lockTimeoutMs`, the recorded holders' sessions are ended: one
+ * may be frozen in a transaction (protocol rule 24). Ending them loses nothing, their transactions are rolled back or were committed.
  * @throws TargetUnavailableError naming the server process that holds the row, when it is not the recorded holder
  */
 export async function takeWithin(
-  row: CheckpointRow,
+  rows: CheckpointGroups,
   { stream, lockTimeoutMs }: ApplySessionOptions,
   token: string,
-): Promise<Checkpoint | null> {
+): Promise<TakenCheckpoint | null> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await row.take(token);
+      return await rows.take(token);
     } catch (error) {
       if (postgresErrorCode(error) !== LOCK_NOT_AVAILABLE) throw toTargetError(error, 'taking the token');
-      const holders = await asTargetError(() => row.lockHolders());
-      const ended = await asTargetError(() => row.endHolder());
+      const holders = await asTargetError(() => rows.lockHolders());
+      const ended = await asTargetError(() => rows.endHolders());
       if (ended && attempt < ATTEMPTS) continue;
       throw new TargetUnavailableError(
         LOCK_NOT_AVAILABLE,

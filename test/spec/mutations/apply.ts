@@ -44,15 +44,15 @@ export const APPLY_MUTATIONS = [
     [
       'C, inv 5',
       'any token may advance',
-      'WHERE stream = $1 AND token = $2 AND applied = $3::numeric',
-      'WHERE stream = $1 AND $2::text IS NOT NULL AND applied = $3::numeric',
+      'WHERE ${isIt} AND token = $2 AND applied = $3::numeric',
+      'WHERE ${isIt} AND $2::text IS NOT NULL AND applied = $3::numeric',
       OLD_TOKEN,
     ],
     [
       'C',
       'the checkpoint that was left is not compared',
-      'WHERE stream = $1 AND token = $2 AND applied = $3::numeric',
-      'WHERE stream = $1 AND token = $2 AND $3::numeric IS NOT NULL',
+      'WHERE ${isIt} AND token = $2 AND applied = $3::numeric',
+      'WHERE ${isIt} AND token = $2 AND $3::numeric IS NOT NULL',
       SET_BACK,
     ],
     [
@@ -65,7 +65,7 @@ export const APPLY_MUTATIONS = [
     [
       '22',
       'the row is read past its lock',
-      'one(`${read} FOR UPDATE`, [stream])',
+      'one(`${read} FOR UPDATE ${locked}`, [stream])',
       'one(read, [stream])',
       'a COMMIT still on its way holds the row: nobody reads past it (protocol rule 22)',
     ],
@@ -155,7 +155,7 @@ export const APPLY_MUTATIONS = [
     [
       '24, inv 5',
       'a frozen holder is left alone',
-      'const ended = await asTargetError(() => row.endHolder());',
+      'const ended = await asTargetError(() => rows.endHolders());',
       'const ended = false;',
       'an applier frozen before its COMMIT is ended by the takeover and harmless when it thaws (protocol rule 24)',
     ],

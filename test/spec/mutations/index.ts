@@ -5,6 +5,7 @@ import { COCKROACH_MUTATIONS } from './cockroach.js';
 import { CURSOR_MUTATIONS } from './cursor.js';
 import { DEAD_LETTER_MUTATIONS } from './dead-letters.js';
 import { PULL_MUTATIONS } from './pull.js';
+import { GROUPS_MUTATIONS } from './groups.js';
 import { RECEIVER_MUTATIONS } from './receiver.js';
 import { SOURCE_MUTATIONS } from './source.js';
 import { RUNBOOK_MUTATIONS } from './runbook.js';
@@ -26,5 +27,6 @@ export const MUTATIONS: readonly Mutation[] = [
   ...SOURCE_MUTATIONS,
   ...RUNBOOK_MUTATIONS,
   ...PULL_MUTATIONS,
+  ...GROUPS_MUTATIONS,
   ...BACKLOG_MUTATIONS,
 ];

@@ -35,16 +35,9 @@ export const TAKEOVER_MUTATIONS = [
     [
       'D, B',
       'a stage that knows less than is applied is kept',
-      '\n    row.applied <= bound.resolved\n',
+      '\n    furthest <= bound.resolved\n',
       '\n    true\n',
       anew('behind the checkpoint'),
-    ],
-    [
-      '38',
-      'an aborted takeover waits for a target that says nothing',
-      'const closeWhenCut = closeAfterGrace(session, options);',
-      'const closeWhenCut = (): void => undefined;',
-      'aborted while the target says nothing to SET token = $2: it is cut off after the grace time',
     ],
     ['D', 'a stage of another plan is kept', 'bound.plan === plan &&', '', anew('bound under another plan')],
     [
@@ -107,7 +100,7 @@ export const TAKEOVER_MUTATIONS = [
       'D, 1',
       'an attempt goes on without a row',
       'if (row === null) return { overtaken: null };',
-      'if (row === null) return { token, incarnation: 1, cursor: HLC_ZERO, applied: HLC_ZERO, stageKept: false };',
+      'if (row === null) return { token, incarnation: 1, cursor: HLC_ZERO, applied: HLC_ZERO, stageKept: false, groups: [] };',
       'a row that is gone ends the attempt and is not made again (protocol rule C)',
     ],
     [
@@ -120,8 +113,8 @@ export const TAKEOVER_MUTATIONS = [
     [
       'D',
       'the word that it listens is said before the intake is open',
-      'const close = options.listen(taken.incarnation, () => intakeEnded.abort());\n    try {\n      await options.onTaken(taken);',
-      'await options.onTaken(taken);\n    const close = options.listen(taken.incarnation, () => intakeEnded.abort());\n    try {',
+      'const close = options.listen(taken.incarnation, () => intakeEnded.abort());\n    try {\n      await options.onTaken(told);',
+      'await options.onTaken(told);\n    const close = options.listen(taken.incarnation, () => intakeEnded.abort());\n    try {',
       'the intake opens only after the row names stage and incarnation',
     ],
     [
@@ -130,6 +123,15 @@ export const TAKEOVER_MUTATIONS = [
       `return stop !== null && stop !== 'unknown' && stop <= at;`,
       'return false;',
       'at its stop the target rests exactly there, while what the source has after it is taken and counted (protocol rule 32)',
+    ],
+  ]),
+  ...changesOf('src/apply/with-session.ts', 'test/apply/attempt.test.ts', [
+    [
+      '38',
+      'an aborted takeover waits for a target that says nothing',
+      'const closeWhenCut = closeAfterGrace(session, options);',
+      'const closeWhenCut = (): void => undefined;',
+      'aborted while the target says nothing to SET token = $2: it is cut off after the grace time',
     ],
   ]),
   ...changesOf('src/apply/attempt.ts', 'test/apply/attempt-crash.test.ts', [

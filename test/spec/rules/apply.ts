@@ -8,6 +8,7 @@ const ORDER_TEST = 'test/targets/postgres/apply-order.test.ts';
 const ROLLBACK_TEST = 'test/kill/rollback.test.ts';
 const SETTINGS_TEST = 'test/cockroach-client/settings.test.ts';
 const STREAM_TEST = 'test/integration/stream.test.ts';
+const GROUPS_TEST = 'test/apply/groups.test.ts';
 const CHECKPOINT_ROW = 'src/targets/postgres/checkpoint-row.ts';
 
 export const APPLY_RULES: readonly Rule[] = [
@@ -74,7 +75,7 @@ export const APPLY_RULES: readonly Rule[] = [
       'READ COMMITTED, fenced by an UPDATE; after a COMMIT of unknown outcome the row is read under its lock first.',
     kept: [
       at('src/targets/postgres/session.ts', "'BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE',"),
-      at(CHECKPOINT_ROW, '`${read} FOR UPDATE`'),
+      at(CHECKPOINT_ROW, '${read} FOR UPDATE'),
       at('src/apply/loop.ts', 'const found = await session.readLocked();'),
     ],
     tests: [
@@ -115,7 +116,7 @@ export const APPLY_RULES: readonly Rule[] = [
     words:
       'A frozen applier does not hold the row: bounded lock waits, idle limit, keepalives, and its session is ended by the takeover.',
     kept: [
-      at('src/targets/postgres/takeover.ts', 'const ended = await asTargetError(() => row.endHolder());'),
+      at('src/targets/postgres/takeover.ts', 'const ended = await asTargetError(() => rows.endHolders());'),
       at('src/targets/postgres/session.ts', 'idle_in_transaction_session_timeout:'),
       at(CHECKPOINT_ROW, 'session.backend_start = holder_started'),
     ],
@@ -143,6 +144,35 @@ export const APPLY_RULES: readonly Rule[] = [
         PREFLIGHT_TEST,
         'foreign keys: outside the stream, on one side only, with other actions, in rings (rule 25)',
         'a deferrable key that the source does not have keeps enforcement on: PostgreSQL would not check it (rule 25)',
+      ),
+    ],
+  },
+  {
+    name: '26',
+    words:
+      'Parallel groups: one statement tokens all their rows; each begins at its own checkpoint, and stream, purge and intake go by the least; regrouping waits until all are equal.',
+    kept: [
+      at('src/targets/postgres/checkpoint-groups.ts', 'UPDATE ${groups} SET token = $2'),
+      at('src/targets/postgres/checkpoint-groups.ts', 'SELECT min(g.applied)'),
+      at('src/targets/postgres/checkpoint-records.ts', 'UPDATE ${schema}.checkpoint_group SET stop_at'),
+      at('src/apply/groups.ts', 'await stage.purge(retired);'),
+      at('src/apply/groups.ts', 'if (stored.some((group) => group.applied !== furthest)) {'),
+      at('src/domain/apply-groups.ts', 'function componentsOf('),
+    ],
+    tests: [
+      ...by(
+        GROUPS_TEST,
+        'a reader sees in each group only what the source was in, at every commit, and in the end everything',
+        'a group whose rows are locked holds up no other, and the stream’s row stays with it',
+        'takes the token of all groups at once; the old attempt writes nothing more in any (protocol rules 26 and D)',
+        'every group comes to exactly there, then the stream’s row, and only then it is told (protocol rule 32)',
+        'a stop is refused that any group has passed, and no window passes one that is set',
+        'from one checkpoint to groups, and back once all are where the furthest is',
+        'to other groups: all are made equal first, each table by the group that it was in',
+      ),
+      ...by(
+        'test/integration/parallel.test.ts',
+        'a whole run with parallel applies: groups by foreign keys, one locked, the worker killed, and all at one timestamp at its finish',
       ),
     ],
   },
@@ -314,7 +344,7 @@ export const APPLY_RULES: readonly Rule[] = [
       'A stream has one owner in a process and a stage one process; an attempt is known by its token, in the workflow too.',
     kept: [
       at('src/activities/owners.ts', 'await previous.gone;'),
-      at('src/apply/attempt.ts', 'const closeWhenCut = closeAfterGrace(session, options);'),
+      at('src/apply/with-session.ts', 'const closeWhenCut = closeAfterGrace(session, options);'),
       at('src/staging/lmdb/store.ts', 'if (owner && isOwnerAlive(owner)) throw'),
       at('src/staging/sql/statements.ts', 'WHERE stream = $1 AND token = $2 FOR UPDATE'),
       at('src/activities/receive-and-apply.ts', 'if (error instanceof StageBusyError) onDispossessed(error);'),

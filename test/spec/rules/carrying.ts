@@ -64,7 +64,7 @@ export const CARRYING_RULES: readonly Rule[] = [
     name: 'inv 5',
     words: 'One attempt writes and one changefeed delivers; a zombie can do neither.',
     kept: [
-      at('src/targets/postgres/checkpoint-row.ts', 'WHERE stream = $1 AND token = $2 AND applied = $3::numeric'),
+      at('src/targets/postgres/checkpoint-row.ts', 'WHERE ${isIt} AND token = $2 AND applied = $3::numeric'),
       at(STAGE, 'if (bound?.incarnation !== incarnation) throw'),
     ],
     tests: [
@@ -206,7 +206,7 @@ export const CARRYING_RULES: readonly Rule[] = [
     words:
       'Each apply transaction begins by moving the checkpoint from where it left it, under its own token, or does nothing.',
     kept: [
-      at('src/targets/postgres/checkpoint-row.ts', 'WHERE stream = $1 AND token = $2 AND applied = $3::numeric'),
+      at('src/targets/postgres/checkpoint-row.ts', 'WHERE ${isIt} AND token = $2 AND applied = $3::numeric'),
       at('src/targets/postgres/session.ts', 'if (await row.advance(token, previous, next)) return;'),
     ],
     tests: by(

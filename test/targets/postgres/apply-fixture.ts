@@ -94,7 +94,7 @@ CREATE TABLE _failback.checkpoint (
   applied numeric(30,10) NOT NULL, cursor numeric(30,10) NOT NULL,
   token text, holder_pid integer, holder_started timestamptz,
   stage_id text, incarnation integer NOT NULL DEFAULT 0,
-  feed_wanted boolean NOT NULL DEFAULT true, stop_at numeric(30,10), origin jsonb NOT NULL, changed_at timestamptz NOT NULL DEFAULT now())`;
+  feed_wanted boolean NOT NULL DEFAULT true, stop_at numeric(30,10), hold jsonb, origin jsonb NOT NULL, changed_at timestamptz NOT NULL DEFAULT now())`;
 
 /** `name` or `name:key1,key2`; the key is `id` by default. Parents first. */
 export function planOf(tables: readonly string[], keyClasses: Readonly<Record<string, KeyClass>> = {}): StreamPlan {
