@@ -223,7 +223,7 @@ test('whoever reads the target while windows are applied sees the bank’s total
     return [from, to].map((id) => upsert(n, 0, `[${id}]`, `{"balance": ${balances[id]}, "id": ${id}}`));
   };
   // Windows of one row: only the timestamp keeps both sides of a transfer together (protocol rule 20).
-  const loop = fixture.start({ limits: { rows: 1, bytes: 1 } });
+  const loop = fixture.start({ limits: { rows: 1, bytes: 1_000_000 } });
   const reader = new pg.Client({ connectionString: postgres.url(fixture.database) });
   await reader.connect();
   const totals = new Set<string>();

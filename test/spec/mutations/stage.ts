@@ -128,7 +128,7 @@ export const STAGE_MUTATIONS = [
       'inv 2',
       'a window is cut inside a timestamp',
       'if (atKey === null || key.compare(atKey, 0, HLC_BYTES, 0, HLC_BYTES) !== 0) {',
-      '{',
+      'if (Date.now() > 0) {',
       'a span never splits a timestamp (protocol rule 20)',
     ],
     [
