@@ -7,6 +7,7 @@ import { FAILURES, type FailureType } from '../domain/failures.js';
 import { FeedEndedError } from '../domain/feed-end.js';
 import { SourceChangedError } from '../domain/source-identity.js';
 import { StageBusyError, StageUnavailableError } from '../staging/stage.js';
+import { stageTrouble } from './trouble.js';
 import {
   BadRowError,
   FenceLostError,
@@ -45,7 +46,7 @@ export function translate(error: unknown): Translated {
   if (error instanceof CataloguedError) return say(error.type);
   if (error instanceof UnknownConnectionError) return say('Connection.Unknown');
   if (error instanceof StageBusyError) return say('Stage.Busy');
-  if (error instanceof StageUnavailableError) return say('Stage.Unavailable');
+  if (error instanceof StageUnavailableError) return say(stageTrouble(error.code));
   if (error instanceof FenceLostError) return say(error.found === null ? 'Checkpoint.Missing' : 'Checkpoint.TakenOver');
   if (error instanceof BadRowError) return say('Target.BadRow');
   if (error instanceof SchemaMismatchError) return say('Target.SchemaMismatch', error.remedy);

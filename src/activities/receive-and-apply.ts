@@ -30,7 +30,7 @@ import { createStageRoom } from './stage-room.js';
 import { createPullIntake, type PullWish } from './pull-intake.js';
 import { watchSource } from './source-watch.js';
 import { watchStop } from './stop-watch.js';
-import { createTroubleTeller } from './trouble.js';
+import { createTroubleTeller, stageTrouble } from './trouble.js';
 import { createWords } from './words.js';
 
 export interface AttemptWish {
@@ -314,7 +314,7 @@ function openAttempt(
     trouble.tell(
       'apply',
       incident && {
-        type: incident.side === 'stage' ? 'Stage.Unavailable' : 'Target.Unavailable',
+        type: incident.side === 'stage' ? stageTrouble(incident.code) : 'Target.Unavailable',
         cause: incident.message,
         failures: incident.attempts,
       },
@@ -330,7 +330,7 @@ function openAttempt(
     } catch (error) {
       if (error instanceof StageBusyError) onDispossessed(error);
       if (error instanceof StageUnavailableError)
-        trouble.tell('intake', { type: 'Stage.Unavailable', cause: error.message, failures: (refusals += 1) });
+        trouble.tell('intake', { type: stageTrouble(error.code), cause: error.message, failures: (refusals += 1) });
       throw error;
     }
   };

@@ -1,12 +1,18 @@
 import type { TroubleWord } from '../domain/attempt.js';
+import { NO_SPACE } from '../staging/stage.js';
 
-type Type = 'Target.Unavailable' | 'Source.Unavailable' | 'Stage.Unavailable';
+type Type = 'Target.Unavailable' | 'Source.Unavailable' | 'Stage.Unavailable' | 'Stage.Full';
 
 /** Who has trouble: the apply loop with either side, the intake with the stage, a feed without a sink with the source. */
 export type Troubled = 'apply' | 'intake' | 'feed';
 
 /** Failures in a row from which on trouble lasts; for less it is not worth an incident. */
 const LASTS_FROM = 4;
+
+/** @param code of a `StageUnavailableError` */
+export function stageTrouble(code: string): 'Stage.Full' | 'Stage.Unavailable' {
+  return code === NO_SPACE ? 'Stage.Full' : 'Stage.Unavailable';
+}
 
 /** Says what an attempt is in trouble with once it lasts, and says again when it is over. */
 export interface TroubleTeller {

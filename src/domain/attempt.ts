@@ -31,7 +31,12 @@ export interface DeliveredWord {
 export interface TroubleWord {
   readonly token: string;
   readonly type:
-    'Target.Unavailable' | 'Source.Unavailable' | 'Stage.Unavailable' | 'Changefeed.LateRows' | 'Stage.OverBudget';
+    | 'Target.Unavailable'
+    | 'Source.Unavailable'
+    | 'Stage.Unavailable'
+    | 'Stage.Full'
+    | 'Changefeed.LateRows'
+    | 'Stage.OverBudget';
   /** Null: it is over. */
   readonly cause: string | null;
 }

@@ -168,9 +168,9 @@ export const FAILURES = {
     retryable: true,
   },
   'Stage.Unavailable': {
-    meaning: 'The database that holds the stage cannot be reached, or cannot do it now.',
+    meaning: 'What holds the stage, a database or the disk of the worker, cannot be reached, or cannot do it now.',
     remedy:
-      'Check the server, the network and what the message names; it is tried again. CockroachDB keeps what is not staged, and nothing is lost meanwhile.',
+      'Check the server, the network, the disk and what the message names; it is tried again. CockroachDB keeps what is not staged, and nothing is lost meanwhile.',
     retryable: true,
   },
   'Stage.OnlyCopy': {

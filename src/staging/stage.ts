@@ -144,10 +144,13 @@ export class StageBusyError extends Error {
   }
 }
 
+/** The code of a `StageUnavailableError` whose disk is full. */
+export const NO_SPACE = 'ENOSPC';
+
 /** The stage is elsewhere and cannot be reached, or cannot do it now; the same again later may succeed. Nothing is acknowledged meanwhile. */
 export class StageUnavailableError extends Error {
   constructor(
-    /** An SQLSTATE, or a word where no server has answered. */
+    /** An SQLSTATE, or a word where no server has answered; `NO_SPACE` for a full disk. */
     readonly code: string,
     message: string,
     options: { cause: unknown },

@@ -1,11 +1,15 @@
+import { NO_SPACE, StageUnavailableError } from '../stage.js';
+
 /** The store refused a write (disk full, I/O error). Nothing of the write is in the stage: it may be sent again. */
-export class StageWriteError extends Error {
+export class StageWriteError extends StageUnavailableError {
   constructor(
     readonly folder: string,
     options: { cause: unknown },
   ) {
+    const reason = rootText(options.cause);
     super(
-      `stage folder ${folder} cannot be written: ${rootText(options.cause)}; look for a full disk (df) or an I/O error (dmesg), nothing was taken`,
+      /ENOSPC|No space/i.test(reason) ? NO_SPACE : 'write',
+      `stage folder ${folder} cannot be written: ${reason}; look for a full disk (df) or an I/O error (dmesg), nothing was taken`,
       options,
     );
     this.name = 'StageWriteError';
