@@ -446,3 +446,44 @@ function without(state: State, aside: ReadonlySet<string | null | undefined>): S
     return !aside.has(`public.${name} ${name === 'tag' ? `[${id}, "${second}"]` : `[${id}]`}`);
   });
 }
+
+test('the session of a group counts, and tries again, the letters of its own tables only (protocol rules 26 and 28)', async (t) => {
+  const groups = createTableSql('_failback', 'checkpoint_group').join('; ');
+  const ddl = `${groups}; CREATE TABLE a (id int PRIMARY KEY, v int2); CREATE TABLE b (id int PRIMARY KEY, v int2)`;
+  const fixture = await createDeadFixture(t, ddl, ['a', 'b']);
+  const { stream, token } = fixture;
+  const open = (table: number) => fixture.open({ group: { number: table, tables: [table] } });
+  const apply = (session: ApplySession, table: number, n: number) =>
+    session.apply(token, windowOf(n - 1, n, [upsert(n, table, '[1]', `{"id": 1, "v": ${TOO_MUCH}}`)]));
+  await fixture.admin.query(
+    `INSERT INTO _failback.checkpoint_group (stream, group_number, run, tables, applied, token)
+      SELECT stream, n, run, ARRAY['public.' || name], applied, token FROM _failback.checkpoint, (VALUES (0, 'a'), (1, 'b')) AS g(n, name)`,
+  );
+  await apply(await open(0), 0, 1);
+  const second = await open(1);
+  await apply(second, 1, 1);
+  assert.equal(second.deadLetters(), 1);
+  assert.deepEqual(await keysOf(fixture), ['public.a [1]', 'public.b [1]']);
+  await fixture.admin.query('ALTER TABLE a ALTER v TYPE int; ALTER TABLE b ALTER v TYPE int');
+  await ask(fixture);
+  assert.equal((await replayed(fixture, second, 1)).upserts, 1);
+  assert.deepEqual(await keysOf(fixture), ['public.a [1]'], `the other one waits for its own group of ${stream}`);
+});
+
+test('a large timestamp, read in parts, supersedes letters and leaves its own', async (t) => {
+  const fixture = await createDeadFixture(t, SMALL, ['t']);
+  const session = await fixture.open();
+  await session.apply(fixture.token, windowOf(0, 1, [row(1, 3, TOO_MUCH), row(1, 4, TOO_MUCH), row(1, 99, TOO_MUCH)]));
+  const changes = [row(2, 1, 1), row(2, 2, TOO_MUCH), row(2, 3, 3), row(2, 4, TOO_MUCH + 1), row(2, 5, 5)];
+  const parts = [changes.slice(0, 2), changes.slice(2, 4), changes.slice(4)];
+  const figures = await session.apply(fixture.token, {
+    ...windowOf(1, 2, changes.slice(0, 1)),
+    async *parts() {
+      for (const part of parts) yield await Promise.resolve(part);
+    },
+  });
+  assert.equal(figures.upserts, 3);
+  assert.equal(session.deadLetters(), 3);
+  assert.deepEqual(await keysOf(fixture), ['public.t [99]', 'public.t [2]', 'public.t [4]']);
+  assert.deepEqual(await fixture.rows('SELECT id::text FROM t ORDER BY id'), [['1'], ['3'], ['5']]);
+});
