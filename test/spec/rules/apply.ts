@@ -334,9 +334,9 @@ export const APPLY_RULES: readonly Rule[] = [
       STREAM_TEST,
       'the attempt hands over to the next one on the same stage, and no row is lost',
       'what is paused stays paused, until it is resumed',
+      'an incident that nothing would open again ends after it, when a person resumes',
       'an incident stays open over it, and a job that somebody else has paused is not resumed by it',
     ),
-    open: 'open incidents forgotten on the way: no mutation shows that a test would see it',
   },
   {
     name: '38',
@@ -379,7 +379,6 @@ export const APPLY_RULES: readonly Rule[] = [
         'a late word of an attempt that is over changes nothing while the next one runs (protocol rule 38)',
       ),
     ],
-    open: 'a late "listening" taken by the workflow: its mutation stayed green, while those of "delivered", "trouble" and the token itself turn red',
   },
   {
     name: '39',
