@@ -1,15 +1,16 @@
 import { randomInt } from 'node:crypto';
-import { formatHlc, HLC_ZERO, maxHlc, previousHlc, readHlc, type Hlc } from '../../domain/hlc.js';
+import { formatHlc, type Hlc } from '../../domain/hlc.js';
 import { createGroupWriter, type Job } from '../group-writer.js';
 import { NoRoomError, StaleIncarnationError, type AcceptResult, type Stage, type StageBinding } from '../stage.js';
 import type { IncomingMutation } from '../../domain/mutation.js';
 import { countBody, planBody, type GroupRows, type PlannedBody } from './accept.js';
 import type { StageDatabase } from './connection.js';
 import { StageClosedError, StageCorruptError, unavailable } from './errors.js';
+import { createPurge } from './purge.js';
 import { openReader } from './reader.js';
 import { asArray, encodeHlc, packRows, rowBytes, rowIdentity, type StagedRow } from './rows.js';
 import { readSpan } from './span.js';
-import { BEHIND_ALL_TABLES, stageStatements } from './statements.js';
+import { stageStatements } from './statements.js';
 import { openWriter } from './writer.js';
 
 export interface SqlStageOptions {
@@ -18,8 +19,6 @@ export interface SqlStageOptions {
   readonly stream: string;
 }
 
-/** Rows deleted by one statement: a purge of millions must not hold up the bodies that arrive meanwhile. */
-const PURGE_SLICE = 10_000;
 /** Of one statement. CockroachDB refuses messages of more than 16 MiB, and a long statement holds up a purge and a pause. */
 const STATEMENT_ROWS = 5_000;
 const STATEMENT_BYTES = 4_194_304;
@@ -59,10 +58,7 @@ export async function openSqlStage({ database, schema, stream }: SqlStageOptions
   const reader = openReader(database);
   const { id } = writer.state();
   const suspects = new Set<string>();
-  /** Everything up to here is purged: a purge does not look at it again, since deleted rows stay in the way for some time. */
-  let purgedUpTo: Hlc = HLC_ZERO;
-  /** Entries of fills before the present one may be there. */
-  let leftovers = true;
+  const purge = createPurge(writer, statements, stream);
   /** Counts binds: a purge begun before one must not go on after it. */
   let binds = 0;
   let late = 0;
@@ -105,7 +101,7 @@ export async function openSqlStage({ database, schema, stream }: SqlStageOptions
 
   async function writePart(part: readonly StagedRow[], binding: StageBinding, known: Set<string>): Promise<void> {
     const { shapes } = writer.state();
-    for (const { row } of part) purgedUpTo = lowerTo(purgedUpTo, row.at);
+    for (const { row } of part) purge.wrote(row.at);
     const parameters = packRows(part, shapes);
     await writeColumns();
     const answer = await writer.write<{
@@ -196,8 +192,7 @@ export async function openSqlStage({ database, schema, stream }: SqlStageOptions
         );
         const binding = { incarnation, floor: cursor, resolved: cursor, plan };
         writer.set({ fill, binding, entries: 0, bytes: 0 });
-        purgedUpTo = HLC_ZERO;
-        leftovers = true;
+        purge.bound();
       }),
 
     renew: (incarnation) =>
@@ -269,10 +264,9 @@ export async function openSqlStage({ database, schema, stream }: SqlStageOptions
       let more = true;
       while (more)
         more = await alone(async () => {
-          if (leftovers) return purgeLeftovers();
           const { binding } = writer.state();
           // After a bind the entries are another incarnation's: the target may have been set back to before `upTo`.
-          return binding !== null && binds === begun && (await purgeSlice(binding, upTo));
+          return binding !== null && binds === begun && (await purge.slice(binding, upTo));
         });
     },
 
@@ -311,70 +305,12 @@ export async function openSqlStage({ database, schema, stream }: SqlStageOptions
     );
     if (Number(answer?.held) < keys.length) throw new NoRoomError();
   }
-
-  /** The floor rises with the first deletion, so that protocol rule B fails honestly where the target is set back behind it. */
-  async function purgeSlice(bound: StageBinding, upTo: Hlc): Promise<boolean> {
-    const { fill } = writer.state();
-    const [from, to] = [encodeHlc(purgedUpTo), encodeHlc(upTo)];
-    const [edge] = await writer.ask<{ ts: Buffer; tab: number; key: Buffer }>(
-      'purging',
-      statements.purgeEdge,
-      stream,
-      fill,
-      from,
-      to,
-      PURGE_SLICE - 1,
-    );
-    const end = edge ?? { ts: to, tab: BEHIND_ALL_TABLES, key: Buffer.alloc(0) };
-    const floor = maxHlc(bound.floor, upTo);
-    const [{ entries, bytes }] = await writer.write<{ entries: string; bytes: string }>(
-      'purging',
-      statements.purge,
-      fill,
-      from,
-      end.ts,
-      end.tab,
-      end.key,
-      formatHlc(floor),
-    );
-    writer.set({ binding: { ...bound, floor }, entries: Number(entries), bytes: Number(bytes) });
-    // Not up to the edge's own timestamp: the rest of it is still there.
-    purgedUpTo = maxHlc(purgedUpTo, edge ? previousHlc(readHlc(edge.ts, 0)) : upTo);
-    return edge !== undefined;
-  }
-
-  async function purgeLeftovers(): Promise<boolean> {
-    const { fill } = writer.state();
-    const [edge] = await writer.ask<{ fill: string; ts: Buffer; tab: number; key: Buffer }>(
-      'purging',
-      statements.leftoverEdge,
-      stream,
-      fill,
-      PURGE_SLICE - 1,
-    );
-    const end = edge ?? {
-      fill: String(BigInt(fill) - 1n),
-      ts: Buffer.alloc(12, 0xff),
-      tab: BEHIND_ALL_TABLES,
-      key: Buffer.alloc(0),
-    };
-    await writer.ask('purging', statements.purgeLeftover, stream, end.fill, end.ts, end.tab, end.key);
-    leftovers = edge !== undefined;
-    // What was asked for comes next.
-    return true;
-  }
 }
 
 /** Protocol rule A. */
 function requireBound(bound: StageBinding | null, incarnation: number): StageBinding {
   if (bound?.incarnation !== incarnation) throw new StaleIncarnationError(incarnation, bound?.incarnation ?? null);
   return bound;
-}
-
-function lowerTo(purgedUpTo: Hlc, at: Uint8Array): Hlc {
-  if (purgedUpTo === HLC_ZERO) return purgedUpTo;
-  const hlc = readHlc(at, 0);
-  return hlc <= purgedUpTo ? previousHlc(hlc) : purgedUpTo;
 }
 
 function partsOf(rows: readonly StagedRow[]): readonly (readonly StagedRow[])[] {

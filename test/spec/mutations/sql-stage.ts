@@ -12,6 +12,8 @@ export const SQL_STAGE_MUTATIONS = [
       'if (bound === null) throw',
       'rows and resolved timestamps of another incarnation change nothing',
     ],
+  ]),
+  ...changesOf('src/staging/sql/purge.ts', STAGE_TEST, [
     [
       'B',
       'a purge in a database leaves the floor',
