@@ -1,5 +1,6 @@
 import { Context } from '@temporalio/activity';
 import { CancelledFailure } from '@temporalio/common';
+import { createAtOnce, type AtOnce } from '../apply/at-once.js';
 import { runAttempt, type Taken } from '../apply/attempt.js';
 import { createBell } from '../apply/bell.js';
 import { NO_PROGRESS, type ApplyIncident, type ApplyProgress } from '../apply/progress.js';
@@ -69,6 +70,8 @@ export interface AttemptHost {
 const HEARTBEAT_EVERY_MS = 1_000;
 const ABORT_GRACE_MS = 5_000;
 const RETRY = { firstMs: 200, maxMs: 10_000 };
+/** Immediate mode: a body waits for the target for so long at most, well within the client's time-out of the changefeed. */
+const AT_ONCE = { waitMs: 2_000, restMs: 1_000 };
 
 /** The long-running activity of a stream: hosts its stage and its apply loop behind the worker's receiver. */
 export function createReceiveAndApply(access: Access, host: AttemptHost) {
@@ -77,8 +80,8 @@ export function createReceiveAndApply(access: Access, host: AttemptHost) {
     async receiveAndApply(wish: AttemptWish): Promise<AttemptEnd> {
       const context = Context.current();
       const { stream } = wish;
-      // A run of an earlier release has no such field.
-      const { retireOffset = 0 }: Partial<RunbookInput['apply']> = wish.apply;
+      // A run of an earlier release has no such fields.
+      const { retireOffset = 0, mode = 'consistent' }: Partial<RunbookInput['apply']> = wish.apply;
       // Before the attempt of this process is thrown out, if there is one.
       if (!(await isCurrentAttempt(context))) {
         context.log.info(`stream ${stream}: this attempt is no longer current; it does not begin`);
@@ -96,9 +99,12 @@ export function createReceiveAndApply(access: Access, host: AttemptHost) {
         context.log.info(message);
       };
       let stage: Stage | null = null;
+      let atOnce: AtOnce | null = null;
       let stopHeartbeat: () => void = () => undefined;
       try {
-        stage = await whileBeating(context, wish.mirrored, async () => host.openStage(stream, wish.place, wish.staging));
+        stage = await whileBeating(context, wish.mirrored, async () =>
+          host.openStage(stream, wish.place, wish.staging),
+        );
         const held = stage;
         const words = createWords({
           client: context.client,
@@ -123,6 +129,25 @@ export function createReceiveAndApply(access: Access, host: AttemptHost) {
         });
         const changed = await source.begin();
         if (changed !== null) return halted(changed);
+        const openSession = () =>
+          access.target(wish.place).openApplySession({
+            plan: wish.plan,
+            stream,
+            checkpointSchema: wish.place.checkpointSchema,
+            flushSize: wish.apply.flushSize,
+            extraColumns: wish.apply.extraColumns,
+            onBadRow: wish.apply.onBadRow,
+            enforcementOff: wish.enforcementOff,
+            collapseMutations: wish.apply.collapseMutations,
+            immediate: mode === 'immediate',
+            lockTimeoutMs: wish.apply.lockTimeout,
+            idleInTransactionTimeoutMs: wish.apply.idleInTransactionTimeout,
+          });
+        const beforeAck =
+          mode === 'immediate'
+            ? createAtOnce({ stream, token: attempt.token, openSession, source, log, ...AT_ONCE })
+            : null;
+        atOnce = beforeAck;
         const stop = watchStop(access, wish.place, stream, attempt.bell, beside, log);
         const outcome = await runAttempt({
           stage: held,
@@ -140,20 +165,9 @@ export function createReceiveAndApply(access: Access, host: AttemptHost) {
           retry: RETRY,
           log,
           source,
-          openSession: () =>
-            access.target(wish.place).openApplySession({
-              plan: wish.plan,
-              stream,
-              checkpointSchema: wish.place.checkpointSchema,
-              flushSize: wish.apply.flushSize,
-              extraColumns: wish.apply.extraColumns,
-              onBadRow: wish.apply.onBadRow,
-              enforcementOff: wish.enforcementOff,
-              collapseMutations: wish.apply.collapseMutations,
-              lockTimeoutMs: wish.apply.lockTimeout,
-              idleInTransactionTimeoutMs: wish.apply.idleInTransactionTimeout,
-            }),
-          listen: attempt.listen,
+          openSession,
+          atOnce: beforeAck,
+          listen: (incarnation) => attempt.listen(incarnation, beforeAck),
           onTaken: attempt.onTaken,
           onTrouble: attempt.onTrouble,
           onProgress: attempt.onProgress,
@@ -186,6 +200,7 @@ export function createReceiveAndApply(access: Access, host: AttemptHost) {
       } finally {
         over.abort();
         stopHeartbeat();
+        await atOnce?.close();
         await stage?.close();
         host.onFigures(null, stream);
         ownership.letGo();
@@ -224,11 +239,13 @@ function openAttempt(
   let committed: Hlc = HLC_ZERO;
   let progress: ApplyProgress = NO_PROGRESS;
   let intake: Intake | null = null;
+  let applier: AtOnce | null = null;
 
   const figures = (): AttemptProgress => {
     const resolved = stage.binding()?.resolved ?? HLC_ZERO;
     const received = intake?.figures();
     const { entries, usedBytes } = stage.figures();
+    const atOnce = applier?.figures();
     return {
       stream: wish.stream,
       token,
@@ -238,8 +255,8 @@ function openAttempt(
       resolved: formatHlc(resolved),
       lagMs: Math.max(0, hlcToMillis(resolved) - hlcToMillis(committed)),
       received: received?.rows ?? 0,
-      upserts: progress.upserts,
-      deletes: progress.deletes,
+      upserts: progress.upserts + (atOnce?.upserts ?? 0),
+      deletes: progress.deletes + (atOnce?.deletes ?? 0),
       redelivered: received?.redelivered ?? 0,
       dropped: received?.dropped ?? 0,
       late: received?.late ?? 0,
@@ -301,14 +318,16 @@ function openAttempt(
       }, HEARTBEAT_EVERY_MS);
       return () => clearInterval(timer);
     },
-    listen: (incarnation: number): (() => void) => {
+    listen: (incarnation: number, atOnce: AtOnce | null): (() => void) => {
       let delivered = false;
+      applier = atOnce;
       const opened = createIntake({
         stream: wish.stream,
         plan: wish.plan,
         stage,
         committed: () => committed,
         mayGrow: () => room.mayGrow(),
+        ...(atOnce && { applyAtOnce: (rows) => atOnce.apply(rows) }),
         onAccepted: ({ resolved, late }) => {
           lateRows.count(late);
           if (resolved === null) return;

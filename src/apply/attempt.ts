@@ -36,6 +36,7 @@ export interface AttemptOptions extends Pick<
   | 'idleAdvanceMs'
   | 'retireOffsetMs'
   | 'abortGraceMs'
+  | 'atOnce'
 > {
   readonly token: string;
   readonly plan: StreamPlan;

@@ -67,6 +67,9 @@ export const CLUSTER_SETTINGS = [
   'kv.rangefeed.concurrent_catchup_iterators',
 ] as const;
 
+/** In MOLT's words. */
+export const APPLY_MODES = ['consistent', 'immediate'] as const;
+
 export const GATES = ['forward', 'finish'] as const;
 export type Gate = (typeof GATES)[number];
 
@@ -125,6 +128,8 @@ const apply = z
     windowBytes: count(33_554_432, 65_536, 1_073_741_824),
     /** Apply only the last change of each key in a window. */
     collapseMutations: z.boolean('expected true or false').default(true),
+    /** `immediate`: each change is applied before it is acknowledged, not only once its timestamp is resolved. MOLT's word. */
+    mode: z.enum(APPLY_MODES, 'expected "consistent" or "immediate"').default('consistent'),
     /** What becomes of a column that the source sends and the target's table lacks. */
     extraColumns: z
       .union([z.literal('error'), z.literal('ignore'), z.strictObject({ into: identifier('the name of a column') })], {

@@ -77,7 +77,12 @@ export async function openPostgresCheckpointStore(
     setFeedWanted: (stream, wanted) =>
       update('recording whether a changefeed is wanted', () => rows.setFeedWanted(stream, wanted)),
     setStopAt: async (stream, stopAt) =>
-      (await unlessMissing('recording where to stop', () => rows.setStopAt(stream, stopAt))) ?? false,
+      (await unlessMissing('recording where to stop', () =>
+        inTransaction(client, async () => {
+          if (stopAt !== null && (await rows.isOutrun(stream, stopAt))) return false;
+          return rows.setStopAt(stream, stopAt);
+        }),
+      )) ?? false,
     writeHold: (stream, token, hold) =>
       update('recording that the stream rests', () => rows.writeHold(stream, token, hold)),
     readHold: (stream) => unlessMissing('reading where to stop', () => rows.readHold(stream)),
