@@ -80,6 +80,7 @@ export function createPreflightActivities(deps: PreflightDeps) {
                 enforcementOffWanted: input.apply.enforcement === 'auto',
                 sentinel: sentinel && targetOf(sentinel, input.targetSchema),
                 extraColumns: input.apply.extraColumns,
+                immediate: input.apply.mode === 'immediate',
               }),
             );
       findings.push(...(answer?.findings ?? []));

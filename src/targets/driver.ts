@@ -14,6 +14,8 @@ export interface TargetWish {
   /** Table of the drain's sentinel row; null: there is none. */
   readonly sentinel: TableName | null;
   readonly extraColumns: ExtraColumns;
+  /** Changes are to be applied before they are acknowledged, not only once they are resolved. */
+  readonly immediate?: boolean;
 }
 
 export interface TargetAnswer {

@@ -15,7 +15,7 @@ import { openPostgresApplySession } from './session.js';
 import { openPostgresSnapshot } from './snapshot.js';
 import type { TargetTable } from './table-shape.js';
 
-/** Connections that a run opens at once: apply, checkpoint looks of the attempt and of the watch, one to spare. */
+/** Connections that a run opens at once: apply, checkpoint looks of the attempt and of the watch, one to spare. Immediate mode has one more. */
 const CONNECTIONS_OF_A_RUN = 5;
 
 /**
@@ -50,10 +50,11 @@ export function createPostgresDriver(connectionString: string, run: string): Tar
           run: wish.run,
           streams: [wish.run],
           checkpointSchema: wish.checkpointSchema,
-          connectionsNeeded: CONNECTIONS_OF_A_RUN,
+          connectionsNeeded: CONNECTIONS_OF_A_RUN + (wish.immediate === true ? 1 : 0),
           enforcementOffWanted: wish.enforcementOffWanted,
           sentinel: wish.sentinel,
           extraColumns: wish.extraColumns,
+          immediate: wish.immediate === true,
         });
         const order = orderOf([...tables.values()].filter((table) => table !== null));
         return { findings, order, enforcementOff, sentinel };

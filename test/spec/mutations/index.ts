@@ -3,6 +3,7 @@ import { APPLY_MUTATIONS } from './apply.js';
 import { COCKROACH_MUTATIONS } from './cockroach.js';
 import { CURSOR_MUTATIONS } from './cursor.js';
 import { DEAD_LETTER_MUTATIONS } from './dead-letters.js';
+import { GUARD_MUTATIONS } from './guard.js';
 import { RECEIVER_MUTATIONS } from './receiver.js';
 import { SOURCE_MUTATIONS } from './source.js';
 import { RUNBOOK_MUTATIONS } from './runbook.js';
@@ -15,6 +16,7 @@ export const MUTATIONS: readonly Mutation[] = [
   ...RECEIVER_MUTATIONS,
   ...APPLY_MUTATIONS,
   ...DEAD_LETTER_MUTATIONS,
+  ...GUARD_MUTATIONS,
   ...TAKEOVER_MUTATIONS,
   ...STORE_MUTATIONS,
   ...COCKROACH_MUTATIONS,

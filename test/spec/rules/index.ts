@@ -18,7 +18,6 @@ export const NOT_YET: readonly (readonly [string, string])[] = [
   ['17', 'the stage’s own host is asked first; stages that no row names are not dropped'],
   ['20', 'a timestamp is never split; the schema boundary and the target’s limits come'],
   ['26', 'parallel groups'],
-  ['27', 'immediate mode'],
   ['29', 'filters and transforms'],
   ['30', 'intake without a sink (pull)'],
   ['36', 'the ending says that forward replication must not start from where it was stopped; tagging comes'],
