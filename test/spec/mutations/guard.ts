@@ -1,6 +1,9 @@
 import { changesOf } from '../mutation.js';
 
 const GUARD_TEST = 'test/targets/postgres/guard.test.ts';
+const IMMEDIATE_TEST = 'test/apply/immediate.test.ts';
+const WAITS =
+  'a window in whose way stands what was applied at once waits until it may reach as far, and nothing halts';
 const NEVER_BACK =
   '1, 2, 3, 2 applied at once end at 3, and the window that brings them changes nothing (protocol rule 27)';
 const DELETED =
@@ -75,6 +78,19 @@ export const GUARD_MUTATIONS = [
       'WHERE stream = $1 AND hlc <= $2::numeric`;',
       'WHERE stream = $1 AND $2::numeric > 0`;',
       PRUNED,
+    ],
+  ]),
+  ...changesOf('src/apply/loop.ts', IMMEDIATE_TEST, [
+    ['27', 'what is applied at once goes on while a window waits for it', 'options.atOnce?.rest(true);', '', WAITS],
+    ['27', 'a window in whose way something stands is not made longer', 'reach = outcome.upTo;', '', WAITS],
+  ]),
+  ...changesOf('src/apply/at-once.ts', IMMEDIATE_TEST, [
+    [
+      '27, 8',
+      'a delete whose key may be of another column is applied at once',
+      'changes.filter(({ at }) => at < other.at);',
+      'changes;',
+      'a delete whose key may be of another column is left to the loop, which halts (protocol rule 8)',
     ],
   ]),
   ...changesOf('src/targets/postgres/checkpoint-records.ts', GUARD_TEST, [
