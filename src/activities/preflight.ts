@@ -86,6 +86,7 @@ export function createPreflightActivities(deps: PreflightDeps) {
                 sentinel: sentinel && targetOf(sentinel, input.targetSchema),
                 extraColumns: input.apply.extraColumns,
                 ...(input.apply.enableParallelApplies ? { applyConnections: input.apply.targetMaxPoolSize } : {}),
+                immediate: input.apply.mode === 'immediate',
               }),
             );
       findings.push(...(answer?.findings ?? []));

@@ -1,5 +1,6 @@
 import { Context } from '@temporalio/activity';
 import { CancelledFailure } from '@temporalio/common';
+import { createAtOnce, type AtOnce } from '../apply/at-once.js';
 import { runAttempt, type AttemptOptions, type Taken } from '../apply/attempt.js';
 import { createBell } from '../apply/bell.js';
 import { NO_PROGRESS, type ApplyIncident, type ApplyProgress } from '../apply/progress.js';
@@ -12,6 +13,7 @@ import type {
   TroubleWord,
 } from '../domain/attempt.js';
 import { formatHlc, hlcToMillis, HLC_ZERO, type Hlc } from '../domain/hlc.js';
+import type { ApplyGroup } from '../domain/apply-groups.js';
 import type { Place } from '../domain/place.js';
 import type { RunbookInput } from '../domain/runbook-input.js';
 import type { StagingInput } from '../domain/staging.js';
@@ -77,6 +79,8 @@ export interface AttemptHost {
 const HEARTBEAT_EVERY_MS = 1_000;
 const ABORT_GRACE_MS = 5_000;
 const RETRY = { firstMs: 200, maxMs: 10_000 };
+/** Immediate mode: a body waits for the target for so long at most, well within the client's time-out of the changefeed. */
+const AT_ONCE = { waitMs: 2_000, restMs: 1_000 };
 
 /** The long-running activity of a stream: hosts its stage and its apply loop behind the worker's receiver. */
 export function createReceiveAndApply(access: Access, host: AttemptHost) {
@@ -85,8 +89,8 @@ export function createReceiveAndApply(access: Access, host: AttemptHost) {
     async receiveAndApply(wish: AttemptWish): Promise<AttemptEnd> {
       const context = Context.current();
       const { stream } = wish;
-      // A run of an earlier release has no such field.
-      const { retireOffset = 0 }: Partial<RunbookInput['apply']> = wish.apply;
+      // A run of an earlier release has no such fields.
+      const { retireOffset = 0, mode = 'consistent' }: Partial<RunbookInput['apply']> = wish.apply;
       // Before the attempt of this process is thrown out, if there is one.
       if (!(await isCurrentAttempt(context))) {
         context.log.info(`stream ${stream}: this attempt is no longer current; it does not begin`);
@@ -105,6 +109,7 @@ export function createReceiveAndApply(access: Access, host: AttemptHost) {
         context.log.info(message);
       };
       let stage: Stage | null = null;
+      let atOnce: AtOnce | null = null;
       let stopHeartbeat: () => void = () => undefined;
       try {
         stage = await whileBeating(context, wish.mirrored, async () =>
@@ -135,6 +140,26 @@ export function createReceiveAndApply(access: Access, host: AttemptHost) {
         });
         const changed = await source.begin();
         if (changed !== null) return halted(changed);
+        const openSession = (group?: ApplyGroup) =>
+          access.target(wish.place).openApplySession({
+            plan: wish.plan,
+            stream,
+            checkpointSchema: wish.place.checkpointSchema,
+            flushSize: wish.apply.flushSize,
+            extraColumns: wish.apply.extraColumns,
+            onBadRow: wish.apply.onBadRow,
+            enforcementOff: wish.enforcementOff,
+            collapseMutations: wish.apply.collapseMutations,
+            immediate: mode === 'immediate',
+            lockTimeoutMs: wish.apply.lockTimeout,
+            idleInTransactionTimeoutMs: wish.apply.idleInTransactionTimeout,
+            ...(group === undefined ? {} : { group }),
+          });
+        const beforeAck =
+          mode === 'immediate'
+            ? createAtOnce({ stream, token: attempt.token, openSession: () => openSession(), source, log, ...AT_ONCE })
+            : null;
+        atOnce = beforeAck;
         const wanted = createFeedWish();
         const stop = watchStop(access, wish.place, stream, attempt.bell, wanted, beside, log);
         const pull = wish.pull
@@ -170,22 +195,10 @@ export function createReceiveAndApply(access: Access, host: AttemptHost) {
           log,
           source: { ...source, changed: () => source.changed() ?? pull?.refused() ?? null },
           ...tuningOf(wish.apply),
-          openSession: (group) =>
-            access.target(wish.place).openApplySession({
-              plan: wish.plan,
-              stream,
-              checkpointSchema: wish.place.checkpointSchema,
-              flushSize: wish.apply.flushSize,
-              extraColumns: wish.apply.extraColumns,
-              onBadRow: wish.apply.onBadRow,
-              enforcementOff: wish.enforcementOff,
-              collapseMutations: wish.apply.collapseMutations,
-              lockTimeoutMs: wish.apply.lockTimeout,
-              idleInTransactionTimeoutMs: wish.apply.idleInTransactionTimeout,
-              ...(group === undefined ? {} : { group }),
-            }),
+          openSession,
+          atOnce: beforeAck,
           listen: (incarnation, again) => {
-            const { receive } = attempt.takeIn(incarnation);
+            const { receive } = attempt.takeIn(incarnation, beforeAck);
             if (pull !== null)
               return pull.open({ incarnation, cursor: held.binding()?.resolved ?? HLC_ZERO, receive, again });
             const path = [wish.targetDatabase, wish.targetSchema];
@@ -223,6 +236,7 @@ export function createReceiveAndApply(access: Access, host: AttemptHost) {
       } finally {
         over.abort();
         stopHeartbeat();
+        await atOnce?.close();
         await stage?.close();
         host.onFigures(null, stream);
         ownership.letGo();
@@ -283,11 +297,13 @@ function openAttempt(
   let committed: Hlc = HLC_ZERO;
   let progress: ApplyProgress = NO_PROGRESS;
   let intake: Intake | null = null;
+  let applier: AtOnce | null = null;
 
   const figures = (): AttemptProgress => {
     const resolved = stage.binding()?.resolved ?? HLC_ZERO;
     const received = intake?.figures();
     const { entries, usedBytes } = stage.figures();
+    const atOnce = applier?.figures();
     return {
       stream: wish.stream,
       token,
@@ -297,8 +313,8 @@ function openAttempt(
       resolved: formatHlc(resolved),
       lagMs: Math.max(0, hlcToMillis(resolved) - hlcToMillis(committed)),
       received: received?.rows ?? 0,
-      upserts: progress.upserts,
-      deletes: progress.deletes,
+      upserts: progress.upserts + (atOnce?.upserts ?? 0),
+      deletes: progress.deletes + (atOnce?.deletes ?? 0),
       redelivered: received?.redelivered ?? 0,
       dropped: received?.dropped ?? 0,
       late: received?.late ?? 0,
@@ -367,14 +383,16 @@ function openAttempt(
       return () => clearInterval(timer);
     },
     /** What is received for an incarnation, whichever way it comes. */
-    takeIn: (incarnation: number): Intake => {
+    takeIn: (incarnation: number, atOnce: AtOnce | null): Intake => {
       let delivered = false;
+      applier = atOnce;
       const opened = createIntake({
         stream: wish.stream,
         plan: wish.plan,
         stage,
         committed: () => committed,
         mayGrow: () => room.mayGrow(),
+        ...(atOnce && { applyAtOnce: (rows) => atOnce.apply(rows) }),
         onAccepted: ({ resolved, late }) => {
           lateRows.count(late);
           if (resolved === null) return;

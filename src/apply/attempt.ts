@@ -39,6 +39,7 @@ export interface AttemptOptions extends Pick<
   | 'scanSize'
   | 'queueSize'
   | 'flushPeriodMs'
+  | 'atOnce'
 > {
   readonly stage: Stage;
   readonly token: string;
@@ -88,6 +89,8 @@ export async function runAttempt(options: AttemptOptions): Promise<AttemptOutcom
     if ('overtaken' in taken) return { ended: 'fenced', found: taken.overtaken };
     renew = options.renewEach ?? false;
     const { groups, ...told } = taken;
+    // Groups of an earlier start have checkpoints of their own, which no fence of the stream's row covers.
+    if (groups.length > 0) options.atOnce?.rest(true);
     const intakeEnded = new AbortController();
     const signal = AbortSignal.any([options.signal, intakeEnded.signal]);
     const close = options.listen(taken.incarnation, () => intakeEnded.abort());
@@ -173,7 +176,8 @@ async function applyAndHold(
   stored: readonly StoredGroup[],
 ): Promise<AttemptOutcome | 'again'> {
   const applying = { ...options, incarnation };
-  let end = await arrangeGroups(applying, stored, applied);
+  let end = await arrangeGroups({ ...applying, atOnce: null }, stored, applied);
+  if (stored.length > 0 && end === null) options.atOnce?.rest(false);
   for (;;) {
     end ??= await applyAll(applying);
     switch (end.ended) {

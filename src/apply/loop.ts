@@ -6,6 +6,7 @@ import { StageUnavailableError, type SpanLimits, type Stage, type StagedSpan } f
 import {
   BadRowError,
   FenceLostError,
+  OutrunError,
   SchemaMismatchError,
   TargetRefusedError,
   TargetUnavailableError,
@@ -16,8 +17,9 @@ import type { Bell } from './bell.js';
 import { closeAfterGrace } from './cut-off.js';
 import { addRows, addWindow, NO_PROGRESS, type ApplyIncident, type ApplyProgress } from './progress.js';
 import type { SourceCheck } from './source-check.js';
+import type { AtOnce } from './at-once.js';
 import { createReadAhead, type ReadAhead, type ReadAheadTuning } from './read-ahead.js';
-import { planWindow, type StopAt } from './window.js';
+import { planWindow, type NextWindow, type StopAt } from './window.js';
 
 /** What a loop needs of a stage. */
 export type AppliedStage = Pick<Stage, 'binding' | 'read' | 'lateRows' | 'purge'>;
@@ -35,6 +37,8 @@ export interface ApplyLoopOptions extends TroubleOptions, ReadAheadTuning {
   readonly bell: Bell;
   /** Stop exactly there; null: go on. */
   readonly stopAt?: () => StopAt;
+  /** Immediate mode: what applies beside this loop; absent: nothing does. */
+  readonly atOnce?: Pick<AtOnce, 'rest'> | null;
   /** Asked beside the windows: is the source still what the stream began with (protocol rules 8 and 9)? */
   readonly source: SourceCheck;
   /** Called after every window, failure and recovery, with the latest figures. */
@@ -144,6 +148,8 @@ async function applyWindows(
   let purged: Hlc = HLC_ZERO;
   /** Where the last changes are that the stage may still hold; those of an earlier attempt, too. */
   let written = applied;
+  /** Set while a window has to reach so far at least: what was applied at once is in the way of a shorter one. */
+  let reach: Hlc | null = null;
   try {
     while (!signal.aborted) {
       const changed = source.changed();
@@ -156,13 +162,14 @@ async function applyWindows(
       const replayed = await session.replayDeadLetters(token, applied);
       if (replayed !== null || session.deadLetters() !== progress().deadLetters)
         report({ ...(replayed && addRows(progress(), replayed)), deadLetters: session.deadLetters() });
-      if (next.kind === 'idle') {
+      if (next.kind === 'idle' || !reaches(next, reach)) {
         // Another key halts once all that is resolved is applied: what it could damage does not get so far (see `beforeOtherKey`).
         if (changed !== null) return { ended: 'halted', error: changed };
         await bell.wait(idleAdvanceMs, signal);
         continue;
       }
-      const whole = await ahead.take(applied, next.upTo);
+      const whole =
+        reach === null ? await ahead.take(applied, next.upTo) : await readAllUpTo(stage, applied, reach, limits);
       stageIsBack();
       const span = await beforeOtherKey(options, ahead, applied, whole);
       if ('error' in span) return { ended: 'halted', error: span.error };
@@ -180,11 +187,24 @@ async function applyWindows(
         continue;
       }
       const window = { previous: applied, next: span.end, mutations: span.mutations };
-      const { figures, mutations } = span.cut
-        ? await applyLarge(session, token, window, ahead)
-        : await applyWhole(session, token, window, () => {
-            if (next.upTo > span.end) ahead.begin(span.end, next.upTo);
-          });
+      const outcome = await unlessOutrun(() =>
+        span.cut
+          ? applyLarge(session, token, window, ahead)
+          : applyWhole(session, token, window, () => {
+              if (next.upTo > span.end) ahead.begin(span.end, next.upTo);
+            }),
+      );
+      if (outcome instanceof OutrunError) {
+        options.log(outcome.message);
+        options.atOnce?.rest(true);
+        reach = outcome.upTo;
+        continue;
+      }
+      if (reach !== null && window.next >= reach) {
+        options.atOnce?.rest(false);
+        reach = null;
+      }
+      const { figures, mutations } = outcome;
       applied = window.next;
       advancedAt = performance.now();
       report(
@@ -207,9 +227,38 @@ async function applyWindows(
     }
     return { ended: 'aborted' };
   } finally {
+    options.atOnce?.rest(false);
     await ahead.end();
     // What is left of it is purged with a later window; its failure must not hide why the loop ends.
     await purging.catch((error: unknown) => options.log(`stream ${options.stream}: purging: ${String(error)}`));
+  }
+}
+
+function reaches(next: NextWindow, reach: Hlc | null): boolean {
+  return reach === null || (next.kind === 'window' && next.upTo >= reach);
+}
+
+/**
+ * As many as there are: no shorter window can be written. They are what came since the checkpoint, for nothing is applied at once while such a
+ * window is waited for.
+ */
+async function readAllUpTo(stage: AppliedStage, after: Hlc, upTo: Hlc, limits: SpanLimits): Promise<StagedSpan> {
+  const parts: StagedSpan['mutations'][] = [];
+  for (let end = after; end < upTo;) {
+    const span = await stage.read(end, upTo, limits);
+    parts.push(span.mutations);
+    end = span.end;
+  }
+  return { mutations: parts.flat(), end: upTo, cut: false };
+}
+
+/** A window that is outrun has been rolled back: it is not told as trouble. */
+async function unlessOutrun(apply: () => Promise<AppliedWindow>): Promise<AppliedWindow | OutrunError> {
+  try {
+    return await apply();
+  } catch (error) {
+    if (error instanceof OutrunError) return error;
+    throw error;
   }
 }
 

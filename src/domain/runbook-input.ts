@@ -70,6 +70,9 @@ export const CLUSTER_SETTINGS = [
 export const INTAKES = ['webhook', 'pull'] as const;
 export type Intake = (typeof INTAKES)[number];
 
+/** In MOLT's words. */
+export const APPLY_MODES = ['consistent', 'immediate'] as const;
+
 export const GATES = ['forward', 'finish'] as const;
 export type Gate = (typeof GATES)[number];
 
@@ -131,6 +134,8 @@ const apply = z
     windowBytes: count(33_554_432, 65_536, 1_073_741_824),
     /** Apply only the last change of each key in a window. */
     collapseMutations: z.boolean('expected true or false').default(true),
+    /** `immediate`: each change is applied before it is acknowledged, not only once its timestamp is resolved. MOLT's word. */
+    mode: z.enum(APPLY_MODES, 'expected "consistent" or "immediate"').default('consistent'),
     /** What becomes of a column that the source sends and the target's table lacks. */
     extraColumns: z
       .union([z.literal('error'), z.literal('ignore'), z.strictObject({ into: identifier('the name of a column') })], {
@@ -155,7 +160,7 @@ const apply = z
     targetMaxPoolSize: count(16, 2, 1_000),
     /** Rows that may wait, read ahead of the target's transactions; absent: as many as the transactions that are under way take. */
     targetApplyQueueSize: wholeNumber(1, 10_000_000).optional(),
-    /** Rows read from the stage at once; absent: 1000. */
+    /** Rows read from the stage at once; absent: 250. */
     scanSize: wholeNumber(1, 100_000).optional(),
     /** A window that has room waits for more, until so long after the one before; absent: it does not wait. */
     flushPeriod: durationText.optional(),
@@ -166,6 +171,11 @@ const apply = z
       const { parallelism, targetMaxPoolSize } = input as { parallelism: number; targetMaxPoolSize: number };
       return `parallelism ${parallelism} is more than 80% of targetMaxPoolSize ${targetMaxPoolSize}: lower it to ${Math.floor(targetMaxPoolSize * MOST_OF_THE_POOL)}, or raise targetMaxPoolSize`;
     },
+  })
+  .refine(({ mode, enableParallelApplies }) => mode === 'consistent' || !enableParallelApplies, {
+    path: ['mode'],
+    error:
+      'found "immediate" beside enableParallelApplies: one transaction at a time applies at once. Choose one of the two',
   })
   .prefault({});
 

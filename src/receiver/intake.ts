@@ -16,6 +16,8 @@ export interface IntakeOptions {
   readonly committed: () => Hlc;
   /** Whether rows that are not staged yet may be taken now (protocol rule 12); always, where it is not given. */
   readonly mayGrow?: () => boolean;
+  /** Immediate mode: what is staged is applied before it is acknowledged, or left to the apply loop (protocol rule 27). */
+  readonly applyAtOnce?: (rows: readonly IncomingMutation[]) => Promise<void>;
   /** Called after a body was taken durably. */
   readonly onAccepted?: (taken: TakenBody) => void;
 }
@@ -58,7 +60,15 @@ interface IntakeTable {
 }
 
 /** The intake of one stream: from a body to durable rows. */
-export function createIntake({ stream, plan, stage, committed, mayGrow, onAccepted }: IntakeOptions): Intake {
+export function createIntake({
+  stream,
+  plan,
+  stage,
+  committed,
+  mayGrow,
+  applyAtOnce,
+  onAccepted,
+}: IntakeOptions): Intake {
   const scan = createEnvelopeScanner();
   const tables = new Map<string, IntakeTable>();
   plan.forEach((table, number) => tables.set(table.topic, { number, keys: createKeyReader(table.keyColumns) }));
@@ -96,6 +106,7 @@ export function createIntake({ stream, plan, stage, committed, mayGrow, onAccept
       // A body without rows is never refused.
       const grows = rows.length === 0 || (mayGrow?.() ?? true);
       const result = await stage.accept(incarnation, rows, committed(), grows);
+      if (rows.length > 0) await applyAtOnce?.(rows);
       // Only after the rows are durable: should they be refused, resolved must not pass them (protocol rule B).
       if (resolved !== null) await stage.resolve(incarnation, resolved);
       total.bodies++;

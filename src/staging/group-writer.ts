@@ -14,7 +14,10 @@ const GROUP_ROWS = 20_000;
  * Commits jobs in the order of their arrival, one transaction at a time: what arrives while one is being flushed makes up the
  * next, so that any number of concurrent requests share a flush (invariant 1).
  */
-export function createGroupWriter<J extends Job>(commit: (group: readonly J[]) => Promise<void>) {
+export function createGroupWriter<J extends Job>(
+  commit: (group: readonly J[]) => Promise<void>,
+  groupRows = GROUP_ROWS,
+) {
   let waiting: J[] = [];
   let running: Promise<void> | null = null;
 
@@ -38,7 +41,7 @@ export function createGroupWriter<J extends Job>(commit: (group: readonly J[]) =
     let rows = 0;
     let size = 0;
     for (const job of waiting) {
-      if (size > 0 && (job.alone || rows + job.rows > GROUP_ROWS)) break;
+      if (size > 0 && (job.alone || rows + job.rows > groupRows)) break;
       rows += job.rows;
       size++;
       if (job.alone) break;

@@ -16,6 +16,8 @@ export interface TargetWish {
   readonly extraColumns: ExtraColumns;
   /** Connections that applying may open; absent: the one of a single apply loop. */
   readonly applyConnections?: number;
+  /** Changes are to be applied before they are acknowledged, not only once they are resolved. */
+  readonly immediate?: boolean;
 }
 
 export interface TargetAnswer {

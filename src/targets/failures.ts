@@ -1,4 +1,5 @@
 import type { Checkpoint } from '../domain/checkpoint.js';
+import { formatHlc, type Hlc } from '../domain/hlc.js';
 
 /** The compare-and-set hit no row: somebody else has the token, or the target was set back (protocol rule C). Nothing was written. */
 export class FenceLostError extends Error {
@@ -11,6 +12,22 @@ export class FenceLostError extends Error {
       `stream ${stream} no longer owns its checkpoint row: another attempt has taken over, or the target was set back`,
     );
     this.name = 'FenceLostError';
+  }
+}
+
+/** Changes that were applied at once are in the way of a window: only one that reaches as far as they do can be written (protocol rule 27). */
+export class OutrunError extends Error {
+  constructor(
+    readonly stream: string,
+    /** The newest of them. */
+    readonly upTo: Hlc,
+    options: { cause: unknown },
+  ) {
+    super(
+      `stream ${stream}: what is applied at once already, up to ${formatHlc(upTo)}, is in the way of this window`,
+      options,
+    );
+    this.name = 'OutrunError';
   }
 }
 

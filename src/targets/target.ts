@@ -41,6 +41,11 @@ export interface AppliedFigures {
   readonly inSourceOrder: boolean;
 }
 
+export interface AppliedAtOnce extends Pick<AppliedFigures, 'upserts' | 'deletes'> {
+  /** Changes that a later window has to apply. */
+  readonly left: number;
+}
+
 export interface ApplySessionOptions {
   readonly plan: StreamPlan;
   readonly stream: string;
@@ -54,6 +59,8 @@ export interface ApplySessionOptions {
   readonly enforcementOff: boolean;
   /** What becomes of a change that the target will never take, where no foreign key acts; absent: the stream halts. */
   readonly onBadRow?: OnBadRow;
+  /** Changes may be applied at once, too, so that every window is checked against them; absent: only while such changes are left. */
+  readonly immediate?: boolean;
   /** Longest wait for a lock, in milliseconds (protocol rule 24). */
   readonly lockTimeoutMs: number;
   /** The server ends the session when a transaction of ours rests for so long, in milliseconds (protocol rule 24). */
@@ -93,9 +100,16 @@ export interface ApplySession {
   bind(token: string, stageId: string, incarnation: number): Promise<boolean>;
   /**
    * Applies one window in one transaction. Transient errors are thrown as TargetUnavailableError; the session is then broken: open another.
-   * @throws FenceLostError, BadRowError, SchemaMismatchError, TargetUnavailableError
+   * @throws FenceLostError, BadRowError, OutrunError, SchemaMismatchError, TargetUnavailableError
    */
   apply(token: string, window: ApplyWindow): Promise<AppliedFigures>;
+  /**
+   * Applies changes that may not be resolved yet, in one transaction that leaves the checkpoint where it is (protocol rule 27). Of each key only
+   * what is newer than all that is applied of it, never what is at or before the checkpoint or after the stop. What the target refuses is left to
+   * a later window, and so is what a foreign key acts upon. `changes` are in time order.
+   * @throws as `apply`, but for BadRowError and OutrunError
+   */
+  applyAtOnce(token: string, changes: readonly ApplyMutation[]): Promise<AppliedAtOnce>;
   /** Dead letters of the stream that wait, as last known; 0 before the first call that writes. */
   deadLetters(): number;
   /**

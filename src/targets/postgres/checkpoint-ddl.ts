@@ -1,7 +1,7 @@
 import { escapeIdentifier } from 'pg';
 
 /** Tables of the checkpoint schema, in the order in which they are locked. */
-export const CHECKPOINT_TABLES = ['checkpoint', 'run', 'claim', 'checkpoint_group', 'dead_letters'] as const;
+export const CHECKPOINT_TABLES = ['checkpoint', 'run', 'claim', 'checkpoint_group', 'dead_letters', 'guard'] as const;
 export type CheckpointTable = (typeof CHECKPOINT_TABLES)[number];
 
 /** The comment by which we know again what we have made: only that is ever dropped (protocol rule 34). */
@@ -45,9 +45,13 @@ const COLUMNS: Readonly<Record<CheckpointTable, string>> = {
     source_table text NOT NULL, key text NOT NULL, row_json text, hlc numeric(30,10) NOT NULL,
     column_name text, sqlstate text NOT NULL, reason text NOT NULL,
     replay boolean NOT NULL DEFAULT false, changed_at timestamptz NOT NULL DEFAULT now()`,
+  guard: `
+    stream text NOT NULL, source_table text NOT NULL, key_hash bytea NOT NULL, hlc numeric(30,10) NOT NULL, run text NOT NULL,
+    PRIMARY KEY (stream, source_table, key_hash)`,
 };
 
 /** A key may be longer than an index takes: its hash is looked up, and the key compared. */
 const INDEXES: Readonly<Partial<Record<CheckpointTable, readonly string[]>>> = {
   dead_letters: ['(stream, source_table, hashtextextended(key, 0))', '(stream) WHERE replay'],
+  guard: ['(stream, hlc)'],
 };

@@ -45,6 +45,20 @@ export function createCheckpointRecords(client: pg.Client, schemaName: string) {
     await client.query(SET_FEED_WANTED, [stream, wanted]);
   };
 
+  /** $1 = stream */
+  const LOCK = `SELECT FROM ${schema}.checkpoint WHERE stream = $1 FOR UPDATE`;
+  /** $1 = the table. A schema that an earlier release has made lacks it. */
+  const HAS_GUARD = 'SELECT to_regclass($1) IS NOT NULL AS there';
+  /** $1 = stream, $2 = stop */
+  const OUTRUN = `SELECT EXISTS (SELECT FROM ${schema}.guard WHERE stream = $1 AND hlc > $2::numeric) AS outrun`;
+  /** Whether changes after the stop are applied at once already. Holds the row's lock from then on, so that it stays so (protocol rule 32). */
+  const isOutrun = async (stream: string, stopAt: Hlc): Promise<boolean> => {
+    await client.query(LOCK, [stream]);
+    const { rows: found } = await client.query<{ there: boolean }>(HAS_GUARD, [`${schema}.guard`]);
+    if (found[0]?.there !== true) return false;
+    return (await client.query<{ outrun: boolean }>(OUTRUN, [stream, formatHlc(stopAt)])).rows[0]?.outrun === true;
+  };
+
   /** $1 = stream, $2 = stop. A stop that has been passed is none. What was seen at another stop says nothing of this one. */
   const SET_STOP_AT = `
     UPDATE ${schema}.checkpoint SET stop_at = $2::numeric, changed_at = now(),
@@ -142,6 +156,7 @@ export function createCheckpointRecords(client: pg.Client, schemaName: string) {
     insert,
     read,
     setFeedWanted,
+    isOutrun,
     setStopAt,
     setGroupsStopAt,
     writeHold,

@@ -8,10 +8,12 @@ export interface CheckpointRow {
   /** Takes the token and records this session as the holder, in one statement. Null when there is no row. */
   take(token: string): Promise<Checkpoint | null>;
   /** Records this session as the holder, if the token is still `token`. False when it is not. */
-  hold(token: string): Promise<boolean>;
+  record(token: string): Promise<boolean>;
   bind(token: string, stageId: string, incarnation: number): Promise<boolean>;
   /** The compare-and-set of protocol rule C. False: no row was hit. */
   advance(token: string, previous: Hlc, next: Hlc): Promise<boolean>;
+  /** Takes the row's lock under the token, and leaves the checkpoint where it is. Null: the token is no longer ours. */
+  hold(token: string): Promise<HeldCheckpoint | null>;
   read(): Promise<Checkpoint | null>;
   /** Waits for the row's lock, and so for the end of a commit of unknown outcome (protocol rule 22). */
   readLocked(): Promise<Checkpoint | null>;
@@ -19,6 +21,12 @@ export interface CheckpointRow {
   endHolder(): Promise<boolean>;
   /** The server processes that hold a lock on the row now. */
   lockHolders(): Promise<readonly number[]>;
+}
+
+export interface HeldCheckpoint {
+  readonly applied: Hlc;
+  /** Nothing after it may be applied (protocol rule 32); null: there is no stop. */
+  readonly stopAt: Hlc | null;
 }
 
 interface CheckpointColumns {
@@ -59,7 +67,11 @@ export function createCheckpointRow(
   const take = `UPDATE ${table} SET token = $2, ${self}, changed_at = now() WHERE stream = $1 RETURNING ${COLUMNS}`;
 
   /** $1 = stream, $2 = token */
-  const hold = `UPDATE ${table} SET ${self} WHERE ${isIt} AND token = $2`;
+  const record = `UPDATE ${table} SET ${self} WHERE ${isIt} AND token = $2`;
+
+  /** $1 = stream, $2 = token. An UPDATE, as `advance` is, so that it sees what was committed while it waited (protocol rule 22). */
+  const hold = `UPDATE ${table} SET changed_at = now() WHERE ${isIt} AND token = $2
+    RETURNING applied::text AS applied, stop_at::text AS "stopAt"`;
 
   /** $1 = stream, $2 = token, $3 = stage id, $4 = incarnation */
   const bind = `UPDATE ${table} SET stage_id = $3, incarnation = $4, changed_at = now() WHERE stream = $1 AND token = $2`;
@@ -93,7 +105,13 @@ export function createCheckpointRow(
 
   return {
     take: (token) => one(take, [stream, token]),
-    hold: (token) => hits(hold, [stream, token]),
+    record: (token) => hits(record, [stream, token]),
+    async hold(token) {
+      const { rows } = await client.query<{ applied: string; stopAt: string | null }>(hold, [stream, token]);
+      const held = rows[0];
+      if (held === undefined) return null;
+      return { applied: parseHlc(held.applied), stopAt: held.stopAt === null ? null : parseHlc(held.stopAt) };
+    },
     bind: (token, stageId, incarnation) => hits(bind, [stream, token, stageId, incarnation]),
     advance: (token, previous, next) => hits(advance, [stream, token, formatHlc(previous), formatHlc(next)]),
     read: () => one(read, [stream]),

@@ -60,6 +60,7 @@ export async function openPostgresCheckpointStore(
   /** The stream's row first, as whoever changes several of its rows does. */
   const stopAllAt = (stream: string, stopAt: Hlc | null): Promise<boolean> =>
     inTransaction(client, async () => {
+      if (stopAt !== null && (await rows.isOutrun(stream, stopAt))) return false;
       if (!(await rows.setStopAt(stream, stopAt))) return false;
       // A schema that an earlier version has made knows no groups.
       const grouped = (await readCheckpointSchema(client, schema)).tables.some(

@@ -50,10 +50,11 @@ export function createPostgresDriver(connectionString: string, run: string): Tar
           run: wish.run,
           streams: [wish.run],
           checkpointSchema: wish.checkpointSchema,
-          connectionsNeeded: CONNECTIONS_BESIDE + (wish.applyConnections ?? 1),
+          connectionsNeeded: CONNECTIONS_BESIDE + (wish.applyConnections ?? 1) + (wish.immediate === true ? 1 : 0),
           enforcementOffWanted: wish.enforcementOffWanted,
           sentinel: wish.sentinel,
           extraColumns: wish.extraColumns,
+          immediate: wish.immediate === true,
         });
         const found = [...tables.values()].filter((table) => table !== null);
         const references = found.flatMap((table) => table.foreignKeysOut);

@@ -2,6 +2,7 @@ import pg from 'pg';
 import {
   BadRowError,
   FenceLostError,
+  OutrunError,
   SchemaMismatchError,
   TargetRefusedError,
   TargetUnavailableError,
@@ -162,6 +163,7 @@ function isTargetError(error: unknown): error is Error {
     error instanceof TargetRefusedError ||
     error instanceof SchemaMismatchError ||
     error instanceof BadRowError ||
+    error instanceof OutrunError ||
     error instanceof FenceLostError
   );
 }

@@ -8,6 +8,7 @@ import type { MappedTable } from './mapped-table.js';
 import { checkCheckpoint } from './preflight-checkpoint.js';
 import { checkColumns } from './preflight-columns.js';
 import { checkEnforcementMayBeOff, checkForeignKeys } from './preflight-foreign-keys.js';
+import { checkImmediate } from './preflight-immediate.js';
 import { checkKeys } from './preflight-keys.js';
 import { checkPrivileges, mayUseReplicationRole, replicationRoleRefused } from './preflight-privileges.js';
 import { checkSentinel } from './preflight-sentinel.js';
@@ -30,6 +31,8 @@ export interface TargetPlan {
   readonly sentinel: TableName | null;
   /** What becomes of a column that a target table lacks. */
   readonly extraColumns: ExtraColumns;
+  /** Changes are to be applied before they are acknowledged, not only once they are resolved. */
+  readonly immediate?: boolean;
 }
 
 export interface TargetPreflight {
@@ -85,6 +88,7 @@ export async function preflightPostgres(client: pg.Client, plan: TargetPlan): Pr
       ...(plan.enforcementOffWanted && !allowed ? [replicationRoleRefused(server.role)] : []),
       ...obstacles,
       ...checkForeignKeys(mapped, enforcementOff),
+      ...(plan.immediate === true ? checkImmediate(mapped, enforcementOff) : []),
       ...checkUniqueKeys(mapped.filter(isTable), enforcementOff),
       ...(await checkCheckpoint(
         client,

@@ -1,17 +1,26 @@
 import type pg from 'pg';
 import { formatHlc, type Hlc } from '../../domain/hlc.js';
-import { FenceLostError } from '../failures.js';
-import type { AppliedFigures, ApplySession, ApplySessionOptions, ApplyWindow } from '../target.js';
+import { collapseMutations } from '../collapse.js';
+import { BadRowError, FenceLostError, OutrunError } from '../failures.js';
+import type {
+  AppliedAtOnce,
+  AppliedFigures,
+  ApplyMutation,
+  ApplySession,
+  ApplySessionOptions,
+  ApplyWindow,
+} from '../target.js';
 import { createApplyTables } from './apply-tables.js';
 import { createCheckpointGroups } from './checkpoint-groups.js';
-import { createCheckpointRow } from './checkpoint-row.js';
+import { createCheckpointRow, type HeldCheckpoint } from './checkpoint-row.js';
 import { closePostgres, connectPostgres } from './client.js';
 import { createDeadLetterBox } from './dead-letters.js';
 import { endsSession, toTargetError } from './errors.js';
 import { createFamilies } from './families.js';
+import { createGuard } from './guard.js';
 import { readAll, writeInParts } from './large-timestamp.js';
 import { createLoadTables } from './load-tables.js';
-import { writeSpan, type RefusedChange } from './span-writer.js';
+import { isOfOrder, writeSpan, type RefusedChange } from './span-writer.js';
 import { takeWithin } from './takeover.js';
 
 export interface PostgresApplyOptions extends ApplySessionOptions {
@@ -50,16 +59,21 @@ function createApplySession(client: pg.Client, options: PostgresApplyOptions): A
   const familyOf = createFamilies(tables, options.plan.length);
   const box = createDeadLetterBox(client, options);
   const loads = createLoadTables(client, tables, options.copyFrom);
+  const guard = createGuard(client, options.checkpointSchema, options.stream, options.plan);
   const begin = beginStatement(options);
   let heldAs: string | null = null;
   /** Null: not looked yet. Only the holder of the token adds to it, so it is looked at under the token. */
   let waiting: number | null = null;
   let lookedAt = -Infinity;
+  /** Whether anything is applied beyond the checkpoint. Null: not looked; only in immediate mode does it come to be. */
+  let guarded: boolean | null = options.immediate === true ? true : null;
+  /** As the row was when it was last held where it is. */
+  let held: HeldCheckpoint | null = null;
 
   /** Before the first window: so that a takeover can end this session, should it freeze in a transaction (protocol rule 24). */
   const holdRow = async (token: string): Promise<void> => {
     if (heldAs === token) return;
-    if (!(await row.hold(token))) throw new FenceLostError(options.stream, await row.read());
+    if (!(await row.record(token))) throw new FenceLostError(options.stream, await row.read());
     heldAs = token;
   };
 
@@ -70,8 +84,14 @@ function createApplySession(client: pg.Client, options: PostgresApplyOptions): A
     return found.asked;
   };
 
-  const compareAndSet = async (token: string, { previous, next }: Fence): Promise<void> => {
-    if (await row.advance(token, previous, next)) return;
+  const compareAndSet = async (token: string, fence: Fence | null): Promise<void> => {
+    if (fence === null) {
+      held = await row.hold(token);
+      if (held !== null) return;
+    } else {
+      const { previous, next } = fence;
+      if (await row.advance(token, previous, next)) return;
+    }
     throw new FenceLostError(options.stream, await row.read());
   };
 
@@ -80,7 +100,8 @@ function createApplySession(client: pg.Client, options: PostgresApplyOptions): A
     refused: RefusedChange[] | null,
   ): Promise<AppliedFigures> => {
     let figures: AppliedFigures = NOTHING;
-    const spans = options.collapseMutations ? [mutations] : eachTimestamp(mutations);
+    // Beyond the checkpoint no single timestamp is a state of the source: only the end of the whole is.
+    const spans = options.collapseMutations || guarded === true ? [mutations] : eachTimestamp(mutations);
     const writing = {
       client,
       tables,
@@ -90,7 +111,7 @@ function createApplySession(client: pg.Client, options: PostgresApplyOptions): A
       loads: parts === undefined && spans.length === 1 ? loads : null,
     };
     if (parts !== undefined) return (await writeInParts(writing, parts)) ?? writeSpan(writing, await readAll(parts));
-    for (const span of spans) {
+    for (const span of spans.filter(({ length }) => length > 0)) {
       const written = await writeSpan(writing, span);
       figures = {
         upserts: figures.upserts + written.upserts,
@@ -103,7 +124,7 @@ function createApplySession(client: pg.Client, options: PostgresApplyOptions): A
 
   const inFencedTransaction = async <T>(
     token: string,
-    fence: Fence,
+    fence: Fence | null,
     doing: string,
     work: () => Promise<T>,
   ): Promise<T> => {
@@ -140,18 +161,77 @@ function createApplySession(client: pg.Client, options: PostgresApplyOptions): A
     return more + (await box.settle(0, aside, refused));
   };
 
+  /** Without what is applied already, and newer changes of its keys. */
+  const recheck = async ({ mutations, parts }: ApplyWindow): Promise<Pick<ApplyWindow, 'mutations' | 'parts'>> => ({
+    mutations: await guard.newer(mutations),
+    ...(parts === undefined ? {} : { parts: guard.newerParts(parts) }),
+  });
+
+  /** The target then is in no state of the source before the newest of what is applied. */
+  const refuseOutrun = async ({ next }: ApplyWindow, cause: unknown): Promise<void> => {
+    const upTo = await guard.furthest();
+    if (upTo !== null && upTo > next) throw new OutrunError(options.stream, upTo, { cause });
+  };
+
   const applyRows = async (token: string, window: ApplyWindow, before: number): Promise<AppliedFigures> => {
     const refused: RefusedChange[] = [];
     await translated('making temporary tables', () => loads.prepare(window.mutations));
     let more = 0;
+    const putAside = options.onBadRow === 'deadLetter' ? refused : null;
     const figures = await inFencedTransaction(token, window, `applying up to ${formatHlc(window.next)}`, async () => {
-      const written = await write(window, options.onBadRow === 'deadLetter' ? refused : null);
+      if (guarded !== true) {
+        const written = await write(window, putAside);
+        more = await settle(before, window, refused);
+        return written;
+      }
+      const written = await write(await recheck(window), putAside);
+      if (refused.some(({ ofOrder }) => ofOrder)) await refuseOutrun(window, null);
+      await guard.prune(window.next);
       more = await settle(before, window, refused);
       return written;
     });
     waiting = before + more;
+    if (guarded === true && options.immediate !== true) guarded = null;
     return figures;
   };
+
+  const applyGuarded = async (token: string, window: ApplyWindow, before: number): Promise<AppliedFigures> => {
+    try {
+      return await applyRows(token, window, before);
+    } catch (error) {
+      if (guarded === true && error instanceof BadRowError && isOfOrder(error))
+        await translated('looking for what was applied at once', () => refuseOutrun(window, error));
+      throw error;
+    }
+  };
+
+  /** What a foreign key acts upon is no change of its own, and has no guard: a family of such tables waits for its window. */
+  const mayGoAtOnce = async (changes: readonly ApplyMutation[]): Promise<readonly ApplyMutation[]> => {
+    if (options.enforcementOff) return changes;
+    const acting = new Set<number>();
+    for (const table of new Set(changes.map((change) => change.table)))
+      if ((await familyOf(table)).acts) acting.add(table);
+    return acting.size === 0 ? changes : changes.filter(({ table }) => !acting.has(table));
+  };
+
+  const applyAtOnce = async (token: string, changes: readonly ApplyMutation[]): Promise<AppliedAtOnce> =>
+    inFencedTransaction(token, null, 'applying at once', async () => {
+      const refused: RefusedChange[] = [];
+      if (held === null) throw new Error('the checkpoint row is not held');
+      const { applied, stopAt } = held;
+      const wanted = changes.filter(({ at }) => at > applied && (stopAt === null || at <= stopAt));
+      const last = collapseMutations(await guard.newer(wanted));
+      const open = await mayGoAtOnce(last);
+      const { upserts, deletes } = await write({ mutations: open }, refused);
+      const left = new Set(refused.map(({ change }) => change));
+      // Rows and guards commit together. A delete leaves its guard too: an older change of the key may still come.
+      await guard.raise(open.filter((change) => !left.has(change)));
+      return { upserts, deletes, left: last.length - open.length + left.size };
+    });
+
+  /** A letter whose key has a newer change applied at once is not tried: that change's window takes it away. */
+  const unlessPassed = async (mutations: readonly ApplyMutation[]): Promise<readonly ApplyMutation[]> =>
+    guarded === true ? guard.newer(mutations) : mutations;
 
   /** Nothing but what a key has not got newer is tried: its letter is gone (protocol rule 28). So the checkpoint stays where it is. */
   const replay = async (token: string, applied: Hlc): Promise<AppliedFigures> => {
@@ -161,9 +241,13 @@ function createApplySession(client: pg.Client, options: PostgresApplyOptions): A
       const letters = await box.asked();
       tables.forget();
       const refused: RefusedChange[] = [];
-      const mutations = letters.flatMap(({ change }) => change ?? []);
+      const mutations = await unlessPassed(letters.flatMap(({ change }) => change ?? []));
       const written = await write({ mutations }, refused);
-      went = await box.close(letters, refused);
+      const tried = new Set(mutations);
+      went = await box.close(
+        letters.filter(({ change }) => change === null || tried.has(change)),
+        refused,
+      );
       return written;
     });
     waiting = Math.max(0, (waiting ?? 0) - went);
@@ -191,12 +275,15 @@ function createApplySession(client: pg.Client, options: PostgresApplyOptions): A
       await translated('recording the session', () => holdRow(token));
       if (window.mutations.length === 0) return applyNothing(token, window);
       if (waiting === null) await translated('counting dead letters', look);
-      return applyRows(token, window, waiting ?? 0);
+      guarded ??= await translated('looking for what was applied at once', () => guard.any());
+      return applyGuarded(token, window, waiting ?? 0);
     },
+    applyAtOnce,
     deadLetters: () => waiting ?? 0,
     async replayDeadLetters(token, applied) {
       if (waiting === 0 || performance.now() < lookedAt + LOOK_EVERY_MS) return null;
       await translated('recording the session', () => holdRow(token));
+      guarded ??= await translated('looking for what was applied at once', () => guard.any());
       return (await translated('looking for dead letters', look)) ? replay(token, applied) : null;
     },
     advanceToLeast: (token) =>

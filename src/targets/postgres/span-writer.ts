@@ -143,7 +143,11 @@ export function referencesIn({
 /** True for objections to what other rows hold at the moment, or do not hold yet: of foreign keys, unique and exclusion constraints. */
 function mayBeOrder(outcome: Outcome): boolean {
   if (outcome === 'written') return false;
-  return outcome === 'no way' || ORDER_CODES.has(outcome.code);
+  return outcome === 'no way' || isOfOrder(outcome);
+}
+
+export function isOfOrder({ code }: { readonly code: string }): boolean {
+  return ORDER_CODES.has(code);
 }
 
 const ORDER_CODES: ReadonlySet<string> = new Set([

@@ -6,6 +6,7 @@ import { CURSOR_MUTATIONS } from './cursor.js';
 import { DEAD_LETTER_MUTATIONS } from './dead-letters.js';
 import { PULL_MUTATIONS } from './pull.js';
 import { GROUPS_MUTATIONS } from './groups.js';
+import { GUARD_MUTATIONS } from './guard.js';
 import { RECEIVER_MUTATIONS } from './receiver.js';
 import { SOURCE_MUTATIONS } from './source.js';
 import { RUNBOOK_MUTATIONS } from './runbook.js';
@@ -20,6 +21,7 @@ export const MUTATIONS: readonly Mutation[] = [
   ...RECEIVER_MUTATIONS,
   ...APPLY_MUTATIONS,
   ...DEAD_LETTER_MUTATIONS,
+  ...GUARD_MUTATIONS,
   ...TAKEOVER_MUTATIONS,
   ...STORE_MUTATIONS,
   ...COCKROACH_MUTATIONS,

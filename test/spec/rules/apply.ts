@@ -2,6 +2,7 @@ import { at, by, type Rule } from '../rule.js';
 
 const FENCE_TEST = 'test/targets/postgres/fence.test.ts';
 const STORE_TEST = 'test/targets/postgres/checkpoint-store.test.ts';
+const GUARD_TEST = 'test/targets/postgres/guard.test.ts';
 const DEAD_LETTERS_TEST = 'test/targets/postgres/dead-letters.test.ts';
 const PREFLIGHT_TEST = 'test/targets/postgres/preflight.test.ts';
 const ORDER_TEST = 'test/targets/postgres/apply-order.test.ts';
@@ -173,6 +174,53 @@ export const APPLY_RULES: readonly Rule[] = [
       ...by(
         'test/integration/parallel.test.ts',
         'a whole run with parallel applies: groups by foreign keys, one locked, the worker killed, and all at one timestamp at its finish',
+      ),
+    ],
+  },
+  {
+    name: '27',
+    words:
+      'Immediate mode: row and guard are one transaction under the fence, deletes leave a guard too, windows check again, and guards are pruned up to C only. What the target refuses is staged and acknowledged. The other mode heeds the guards that are left.',
+    kept: [
+      at('src/targets/postgres/guard.ts', 'WHERE guard.hlc >= change.hlc`;'),
+      at('src/targets/postgres/session.ts', 'await guard.raise(open.filter((change) => !left.has(change)));'),
+      at('src/targets/postgres/session.ts', 'const written = await write(await recheck(window), putAside);'),
+      at('src/targets/postgres/session.ts', 'await guard.prune(window.next);'),
+      at('src/targets/postgres/session.ts', 'at > applied && (stopAt === null || at <= stopAt)'),
+      at('src/targets/postgres/checkpoint-records.ts', 'const isOutrun = async ('),
+      at('src/receiver/intake.ts', 'if (rows.length > 0) await applyAtOnce?.(rows);'),
+      at('src/apply/loop.ts', 'if (outcome instanceof OutrunError) {'),
+    ],
+    tests: [
+      ...by(
+        GUARD_TEST,
+        '1, 2, 3, 2 applied at once end at 3, and the window that brings them changes nothing (protocol rule 27)',
+        'a key that was deleted at once stays deleted when an older change of it comes late: at once, or in its window (protocol rule 27)',
+        'guards go with the window that passes them, no further, and what then comes again is dropped by the checkpoint (protocol rules 11, 27)',
+        'a child before its parent is left, and the rest of the same group is applied (protocol rule 27)',
+        'a family of tables in which a foreign key acts is never applied at once',
+        'a window that what was applied at once stands in the way of is refused up to where that reaches, and a longer one is applied',
+        'who has lost the token applies nothing at once (protocol rules C, 27)',
+        'row and guard are one transaction: cut before its COMMIT, neither is there; cut after it, both are (protocol rule 27)',
+        'nothing after the stop is applied at once, and a stop that is passed is none (protocol rule 32)',
+        'a dead letter is not tried again over a newer change that was applied at once, and that change’s window takes it away (rules 27, 28)',
+        'guards that another mode has left are respected until they are passed, each timestamp by itself or not',
+        'a timestamp that comes in parts is checked part by part',
+      ),
+      ...by(
+        'test/apply/immediate.test.ts',
+        'a body is applied before it is acknowledged, resolved or not; bodies that come together share a transaction',
+        'a child before its parent is acknowledged, waits in the stage, and is applied with its window (protocol rule 27)',
+        'a window in whose way stands what was applied at once waits until it may reach as far, and nothing halts',
+        'died between the commit of the rows and the acknowledgement, the body comes again and changes nothing',
+        'while the target is away, or says nothing, bodies are acknowledged from the stage, and the loop applies them later',
+        'after a takeover the old attempt applies nothing at once',
+        'a delete whose key may be of another column is left to the loop, which halts (protocol rule 8)',
+        'random transactions over a unique value, every body in any order and some twice: the source at the end (FAILBACK_SEED=1)',
+      ),
+      ...by(
+        'test/integration/immediate.test.ts',
+        'in immediate mode rows come before their timestamp is resolved, each key ends at its last change, and the run finishes at T',
       ),
     ],
   },

@@ -49,7 +49,7 @@ async function tablesOf(schema: string): Promise<string[] | null> {
 test('two that create the schema at once both succeed', async () => {
   const stores = await Promise.all([1, 2, 3, 4].map(() => store('race')));
   await Promise.all(stores.map((each) => each.ensureSchema()));
-  assert.deepEqual(await tablesOf('race'), ['checkpoint', 'checkpoint_group', 'claim', 'dead_letters', 'run']);
+  assert.deepEqual(await tablesOf('race'), ['checkpoint', 'checkpoint_group', 'claim', 'dead_letters', 'guard', 'run']);
   await stores[0]?.ensureSchema();
 });
 
@@ -61,7 +61,14 @@ test('somebody who creates the schema by hand at the same moment does no harm', 
   await waitForLock();
   await admin.query('COMMIT');
   await ensured;
-  assert.deepEqual(await tablesOf('byhand'), ['checkpoint', 'checkpoint_group', 'claim', 'dead_letters', 'run']);
+  assert.deepEqual(await tablesOf('byhand'), [
+    'checkpoint',
+    'checkpoint_group',
+    'claim',
+    'dead_letters',
+    'guard',
+    'run',
+  ]);
 });
 
 async function waitForLock(): Promise<void> {
