@@ -179,14 +179,11 @@ function createApplySession(client: pg.Client, options: PostgresApplyOptions): A
     let more = 0;
     const putAside = options.onBadRow === 'deadLetter' ? refused : null;
     const figures = await inFencedTransaction(token, window, `applying up to ${formatHlc(window.next)}`, async () => {
-      if (guarded !== true) {
-        const written = await write(window, putAside);
-        more = await settle(before, window, refused);
-        return written;
+      const written = await write(guarded === true ? await recheck(window) : window, putAside);
+      if (guarded === true) {
+        if (refused.some(({ ofOrder }) => ofOrder)) await refuseOutrun(window, null);
+        await guard.prune(window.next);
       }
-      const written = await write(await recheck(window), putAside);
-      if (refused.some(({ ofOrder }) => ofOrder)) await refuseOutrun(window, null);
-      await guard.prune(window.next);
       more = await settle(before, window, refused);
       return written;
     });

@@ -17,8 +17,8 @@ export const GUARD_MUTATIONS = [
     [
       '27',
       'a window does not check again what was applied at once',
-      'const written = await write(await recheck(window), putAside);',
-      'const written = await write(window, putAside);',
+      'guarded === true ? await recheck(window) : window, putAside',
+      'window, putAside',
       NEVER_BACK,
     ],
     [

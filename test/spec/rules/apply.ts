@@ -184,7 +184,10 @@ export const APPLY_RULES: readonly Rule[] = [
     kept: [
       at('src/targets/postgres/guard.ts', 'WHERE guard.hlc >= change.hlc`;'),
       at('src/targets/postgres/session.ts', 'await guard.raise(open.filter((change) => !left.has(change)));'),
-      at('src/targets/postgres/session.ts', 'const written = await write(await recheck(window), putAside);'),
+      at(
+        'src/targets/postgres/session.ts',
+        'await write(guarded === true ? await recheck(window) : window, putAside);',
+      ),
       at('src/targets/postgres/session.ts', 'await guard.prune(window.next);'),
       at('src/targets/postgres/session.ts', 'at > applied && (stopAt === null || at <= stopAt)'),
       at('src/targets/postgres/checkpoint-records.ts', 'const isOutrun = async ('),
