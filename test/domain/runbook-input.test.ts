@@ -151,3 +151,15 @@ test('a connection string in the place of a name is never echoed', () => {
   const text = JSON.stringify(parsed.problems);
   assert.ok(!text.includes('hunter2') && !text.includes('postgres:'), text);
 });
+
+test('immediate mode and parallel applies exclude each other, in one message', () => {
+  const apply = { mode: 'immediate', enableParallelApplies: true };
+  const parsed = parseRunbookInput({ ...MINIMAL, apply });
+  assert.ok(!parsed.ok);
+  assert.deepEqual(
+    parsed.problems.map(({ field }) => field),
+    ['apply.mode'],
+  );
+  assert.match(parsed.problems[0]?.message ?? '', /"immediate" beside enableParallelApplies/);
+  assert.ok(parseRunbookInput({ ...MINIMAL, apply: { mode: 'immediate' } }).ok);
+});

@@ -248,8 +248,16 @@ export const APPLY_MUTATIONS = [
     [
       '21',
       'temporary tables are made in the apply transaction',
-      "    await translated('making temporary tables', () => loads.prepare(window.mutations));\n    let more = 0;\n    const figures = await inFencedTransaction(token, window, `applying up to ${formatHlc(window.next)}`, async () => {\n",
-      '    let more = 0;\n    const figures = await inFencedTransaction(token, window, `applying up to ${formatHlc(window.next)}`, async () => {\n      await loads.prepare(window.mutations);\n',
+      `    await translated('making temporary tables', () => loads.prepare(window.mutations));
+    let more = 0;
+    const putAside = options.onBadRow === 'deadLetter' ? refused : null;
+    const figures = await inFencedTransaction(token, window, \`applying up to \${formatHlc(window.next)}\`, async () => {
+`,
+      `    let more = 0;
+    const putAside = options.onBadRow === 'deadLetter' ? refused : null;
+    const figures = await inFencedTransaction(token, window, \`applying up to \${formatHlc(window.next)}\`, async () => {
+      await loads.prepare(window.mutations);
+`,
       'a set goes by COPY whatever it is made of, in a transaction without DDL; a set refused by COPY is told of as by JSON',
     ],
     [

@@ -36,6 +36,7 @@ export const RECEIVER_MUTATIONS = [
       'B',
       'resolved is taken before the rows of its body',
       `      const result = await stage.accept(incarnation, rows, committed(), grows);
+      if (rows.length > 0) await applyAtOnce?.(rows);
       // Only after the rows are durable: should they be refused, resolved must not pass them (protocol rule B).
       if (resolved !== null) await stage.resolve(incarnation, resolved);`,
       `      if (resolved !== null) await stage.resolve(incarnation, resolved);

@@ -144,7 +144,6 @@ test('row and guard are one transaction: cut before its COMMIT, neither is there
 
 test('nothing after the stop is applied at once, and a stop that is passed is none (protocol rule 32)', async (t) => {
   const fixture = await createGuardFixture(t, SMALL, ['t']);
-  await fixture.admin.query('ALTER TABLE _failback.checkpoint ADD hold jsonb');
   const store = await openPostgresCheckpointStore(
     { connectionString: postgres.url(fixture.database), applicationName: 'test' },
     '_failback',
