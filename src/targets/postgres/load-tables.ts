@@ -66,7 +66,7 @@ export function createLoadTables(client: pg.Client, tables: ApplyTables, fewestR
     if (plan === null) return keep(table, columns, null);
     const name = `pg_temp.failback_load_${++made}`;
     await client.query(
-      `CREATE TEMPORARY TABLE ${name} (${plan.definition}, ${FILLED_BY} xid8 DEFAULT pg_current_xact_id())`,
+      `CREATE TEMPORARY TABLE ${name} (${plan.definition}, ${FILLED_BY} bigint DEFAULT txid_current())`,
     );
     keep(table, columns, {
       of,
@@ -130,7 +130,7 @@ function isFull(load: LoadTable | null): load is LoadTable {
 }
 
 function ofThisTransaction(name: string): string {
-  return `(SELECT * FROM ${name} WHERE ${FILLED_BY} = pg_current_xact_id())`;
+  return `(SELECT * FROM ${name} WHERE ${FILLED_BY} = txid_current())`;
 }
 
 /** The tables and column sets of which there are so many upserts. */
