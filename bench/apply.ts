@@ -16,7 +16,7 @@ import { COLUMN_TYPES, CURSOR, mutationsOf, planOf, tableName, timeOf, type RowS
  * the best set-based statement on one connection. In turns on one PostgreSQL, the medians of three.
  * Usage: node --import tsx bench/apply.ts [rows] [rows of a window] [rows of a statement]
  */
-const [ROWS = 100_000, WINDOW = 20_000, FLUSH = 5_000] = process.argv.slice(2).map(Number);
+const [ROWS = 200_000, WINDOW = 20_000, FLUSH = 5_000] = process.argv.slice(2).map(Number);
 const TURNS = 3;
 const CASES: readonly (readonly [string, RowShape])[] = [
   ['200 bytes, uniform keys, 1 table', { rows: ROWS, bytes: 200, tables: 1, keys: 'uniform' }],

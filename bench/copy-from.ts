@@ -8,7 +8,7 @@ import { COLUMN_TYPES, CURSOR, mutationsOf, planOf, tableName, timeOf, type RowS
  * From how many rows of a table on COPY pays: milliseconds of a window by the apply session, from JSON and by COPY, in turns on one PostgreSQL.
  * The best of the turns, so that neighbours on the machine do not count. Usage: node --import tsx bench/copy-from.ts
  */
-const SIZES = [500, 1_000, 2_500, 5_000, 10_000];
+const SIZES = [100, 250, 500, 1_000, 2_500, 5_000, 10_000];
 const TURNS = 30;
 const WAYS = { json: Infinity, copy: 1 } as const;
 
@@ -17,7 +17,7 @@ const client = new pg.Client({ connectionString: postgres.url() });
 await client.connect();
 try {
   console.log('  rows tables      JSON      COPY');
-  for (const tables of [1, 4]) for (const size of SIZES) await measure(size, tables);
+  for (const tables of [1, 4, 20]) for (const size of SIZES) await measure(size, tables);
 } finally {
   await client.end();
   await postgres.stop();

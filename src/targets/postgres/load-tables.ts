@@ -12,7 +12,8 @@ import { inTransaction, sqlState } from './transaction.js';
 
 /**
  * Temporary tables of the session into which rows go by COPY, one for each table and column set that has come in large numbers. They are made
- * before a window's transaction, never in it (protocol rule 21), and are empty at its beginning. What cannot be made is done without.
+ * before a window's transaction, never in it (protocol rule 21). What earlier transactions have left in them is told apart by a column, and thrown
+ * away once in a while. What cannot be made is done without.
  */
 export interface LoadTables {
   /** Makes what the changes of the next transaction can use. Call outside of a transaction. */
@@ -30,9 +31,11 @@ export interface LoadedRows {
 }
 
 /** Below, the rows are written as quickly from JSON (docs/decisions.md). */
-const FEWEST_ROWS = 8_000;
-/** All of them are emptied at the end of a transaction that has filled any, which may cost milliseconds each. */
-const MOST_TABLES = 16;
+const FEWEST_ROWS = 2_000;
+/** Each is some ten rows of the catalogue, which go with the session. */
+const MOST_TABLES = 64;
+/** Rows that transactions may leave in a table: reading past them costs less than to empty it each time. */
+const MOST_LEFT = 10_000;
 const CHUNK_BYTES = 262_144;
 
 interface LoadTable {
@@ -41,6 +44,8 @@ interface LoadTable {
   readonly name: string;
   readonly copy: string;
   readonly writer: CopyWriter;
+  /** Rows sent since it was empty. */
+  left: number;
 }
 
 export function createLoadTables(client: pg.Client, tables: ApplyTables, fewestRows = FEWEST_ROWS): LoadTables {
@@ -60,16 +65,29 @@ export function createLoadTables(client: pg.Client, tables: ApplyTables, fewestR
     const plan = planLoad(of, columns);
     if (plan === null) return keep(table, columns, null);
     const name = `pg_temp.failback_load_${++made}`;
-    await client.query(`CREATE TEMPORARY TABLE ${name} (${plan.definition}) ON COMMIT DELETE ROWS`);
+    await client.query(
+      `CREATE TEMPORARY TABLE ${name} (${plan.definition}, ${FILLED_BY} bigint DEFAULT txid_current())`,
+    );
     keep(table, columns, {
       of,
       name,
       copy: `COPY ${name} (${plan.columns}) FROM STDIN (FORMAT text, ENCODING 'UTF8')`,
       writer: plan.writer,
+      left: 0,
     });
   }
+
+  /** Outside of a transaction: each gets a new file with the commit. */
+  async function emptyFull(): Promise<void> {
+    const full = [...known.values()].flatMap((ofTable) => [...ofTable.values()]).filter((load) => isFull(load));
+    if (full.length === 0) return;
+    await client.query(`TRUNCATE ${full.map(({ name }) => name).join(', ')}`);
+    for (const load of full) load.left = 0;
+  }
+
   return {
     async prepare(mutations) {
+      await emptyFull();
       for (const [table, columns] of large(mutations, fewestRows)) {
         if (made >= MOST_TABLES || find(table, columns) !== undefined) continue;
         try {
@@ -91,18 +109,29 @@ export function createLoadTables(client: pg.Client, tables: ApplyTables, fewestR
         known.get(table)?.delete(columns);
         return null;
       }
+      load.left += rows.length;
       let whole = true;
       const chunks = copyChunks(load.writer, rows, () => (whole = false));
       await copyIn(client, load.copy, () => {
         const chunk = chunks.next();
         return chunk.done === true ? null : chunk.value;
       });
-      return whole ? { table: load.of, rows: loadedRows(load.name) } : null;
+      return whole ? { table: load.of, rows: loadedRows(ofThisTransaction(load.name)) } : null;
     },
   };
 }
 
 const NO_PRIVILEGE = '42501';
+/** Which transaction has filled a row in; a row of one that was rolled back is not there. */
+const FILLED_BY = 'failback_filled_by';
+
+function isFull(load: LoadTable | null): load is LoadTable {
+  return load !== null && load.left >= MOST_LEFT;
+}
+
+function ofThisTransaction(name: string): string {
+  return `(SELECT * FROM ${name} WHERE ${FILLED_BY} = txid_current())`;
+}
 
 /** The tables and column sets of which there are so many upserts. */
 function large(mutations: readonly ApplyMutation[], fewest: number): readonly (readonly [number, ColumnSet])[] {

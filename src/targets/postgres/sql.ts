@@ -41,7 +41,7 @@ export function jsonRows(document: string): RowSource {
   return (definition) => `json_to_recordset(${document}) AS record(${definition})`;
 }
 
-/** A table that has columns of these names and types. */
+/** `table` is SQL of a table or query that has columns of these names and types. */
 export function loadedRows(table: string): RowSource {
   return () => `${table} AS record`;
 }

@@ -244,6 +244,22 @@ export const APPLY_MUTATIONS = [
       'random rows: COPY hands out what json_to_recordset hands out (FAILBACK_SEED=1)',
     ],
   ]),
+  ...changesOf('src/targets/postgres/load-tables.ts', 'test/targets/postgres/load-tables.test.ts', [
+    [
+      '21',
+      'a merge takes what an earlier transaction has loaded, too',
+      ' WHERE ${FILLED_BY} = txid_current()',
+      '',
+      'what a transaction has loaded is not written by a later one, whether it was rolled back or not, and does not pile up',
+    ],
+    [
+      '21',
+      'a temporary table is never emptied',
+      'const MOST_LEFT = 10_000;',
+      'const MOST_LEFT = Infinity;',
+      'what a transaction has loaded is not written by a later one, whether it was rolled back or not, and does not pile up',
+    ],
+  ]),
   ...changesOf('src/targets/postgres/session.ts', 'test/targets/postgres/load-tables.test.ts', [
     [
       '21',
