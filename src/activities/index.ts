@@ -1,4 +1,4 @@
-import type { AttemptHost } from './receive-and-apply.js';
+import type { AttemptHost } from './attempt-host.js';
 import { createReceiveAndApply } from './receive-and-apply.js';
 import { createChangefeedActivities, type SinkSecrets } from './changefeed.js';
 import { createCursorActivities } from './cursor.js';

@@ -1,82 +1,24 @@
 import { Context } from '@temporalio/activity';
 import { CancelledFailure } from '@temporalio/common';
 import { createAtOnce, type AtOnce } from '../apply/at-once.js';
-import { runAttempt, type AttemptOptions, type Taken } from '../apply/attempt.js';
-import { createBell } from '../apply/bell.js';
-import { NO_PROGRESS, type ApplyIncident, type ApplyProgress } from '../apply/progress.js';
-import type {
-  AttemptEnd,
-  AttemptProgress,
-  DeliveredWord,
-  ListeningWord,
-  MirroredStage,
-  TroubleWord,
-} from '../domain/attempt.js';
-import { formatHlc, hlcToMillis, HLC_ZERO, type Hlc } from '../domain/hlc.js';
+import { runAttempt, type AttemptOptions } from '../apply/attempt.js';
 import type { ApplyGroup } from '../domain/apply-groups.js';
-import type { Place } from '../domain/place.js';
+import type { AttemptEnd, MirroredStage } from '../domain/attempt.js';
+import { HLC_ZERO } from '../domain/hlc.js';
 import type { RunbookInput } from '../domain/runbook-input.js';
-import type { StagingInput } from '../domain/staging.js';
-import type { StreamPlan } from '../domain/table.js';
-import { createIntake, type Intake } from '../receiver/intake.js';
-import type { Receiver } from '../receiver/server.js';
-import type { StageBudget } from '../staging/room.js';
-import { StageBusyError, StageUnavailableError, type Stage } from '../staging/stage.js';
+import type { Stage } from '../staging/stage.js';
 import type { Access } from './access.js';
+import { requireReceiver, type AttemptHost, type AttemptWish } from './attempt-host.js';
 import { isCurrentAttempt } from './current-attempt.js';
 import { CataloguedError, translate, translated } from './failure-translation.js';
-import { createLateRowsAlarm } from './late-rows.js';
 import { createFeedWish } from './feed-wish.js';
+import { HEARTBEAT_EVERY_MS, openAttempt } from './open-attempt.js';
 import { createOwners } from './owners.js';
-import { createStageRoom } from './stage-room.js';
-import { createPullIntake, type PullWish } from './pull-intake.js';
+import { createPullIntake } from './pull-intake.js';
 import { watchSource } from './source-watch.js';
 import { watchStop } from './stop-watch.js';
-import { createTroubleTeller, stageTrouble } from './trouble.js';
 import { createWords } from './words.js';
 
-export interface AttemptWish {
-  readonly place: Place;
-  readonly stream: string;
-  /** The attempt's identity, random (protocol rules C and 38). */
-  readonly token: string;
-  /** Workflow that hears the attempt's words. */
-  readonly workflowId: string;
-  readonly plan: StreamPlan;
-  readonly targetDatabase: string;
-  readonly targetSchema: string;
-  readonly enforcementOff: boolean;
-  readonly apply: RunbookInput['apply'];
-  /** Not null: the attempt reads its changefeed itself, over the connection to the source. */
-  readonly pull?: PullWish | null;
-  readonly renew: boolean;
-  /** What the last heartbeat of the attempt before said of its stage; a stage that knows less is a copy of an old disk (protocol rule 15). */
-  readonly mirrored: MirroredStage | null;
-  /** The database that holds the stage; absent: it is in a folder of this host. */
-  readonly staging?: StagingInput | undefined;
-}
-
-export interface AttemptReceiver extends Pick<Receiver, 'register'> {
-  /** `https://host:port`, as CockroachDB reaches it. */
-  readonly advertisedUrl: string;
-}
-
-export interface AttemptHost {
-  /** Name of this host's task queue. */
-  readonly host: string;
-  /** Null: this worker has none, and can only pull. */
-  readonly receiver: AttemptReceiver | null;
-  /** Of each stage. */
-  readonly budget: StageBudget;
-  /** @throws StageBusyError, StageUnavailableError, UnknownConnectionError */
-  openStage(stream: string, place: Place, staging: StagingInput | undefined): Stage | Promise<Stage>;
-  /** Told the figures of every live attempt, for `/_/varz`. */
-  readonly onFigures: (figures: AttemptProgress | null, stream: string) => void;
-  /** Told of every attempt that ended by itself because nobody waits for it any more. */
-  readonly onOrphaned: () => void;
-}
-
-const HEARTBEAT_EVERY_MS = 1_000;
 const ABORT_GRACE_MS = 5_000;
 const RETRY = { firstMs: 200, maxMs: 10_000 };
 /** Immediate mode: a body waits for the target for so long at most, well within the client's time-out of the changefeed. */
@@ -255,15 +197,6 @@ async function whileBeating<T>(context: Context, last: MirroredStage | null, wor
   }
 }
 
-/** @throws CataloguedError: the stream takes another host, or the worker is given one */
-function requireReceiver({ host, receiver }: AttemptHost): AttemptReceiver {
-  if (receiver !== null) return receiver;
-  throw new CataloguedError(
-    'Receiver.Unreachable',
-    `worker ${host} has no receiver (FAILBACK_RECEIVER_URL is not set), and the intake of this run is a webhook`,
-  );
-}
-
 /** What the input may leave to the loop. */
 function tuningOf({
   scanSize,
@@ -281,148 +214,4 @@ function tuningOf({
 function halted(error: unknown): AttemptEnd {
   const { type, message, remedy } = translate(error);
   return { ended: 'halted', type, cause: message, remedy };
-}
-
-/** What one attempt keeps in mind: its figures, and what it has said already. */
-function openAttempt(
-  wish: AttemptWish,
-  host: AttemptHost,
-  stage: Stage,
-  say: (signal: string, payload: unknown) => void,
-  onDispossessed: (error: StageBusyError) => void,
-) {
-  const { token } = wish;
-  const bell = createBell();
-  let taken: Taken | null = null;
-  let committed: Hlc = HLC_ZERO;
-  let progress: ApplyProgress = NO_PROGRESS;
-  let intake: Intake | null = null;
-  let applier: AtOnce | null = null;
-
-  const figures = (): AttemptProgress => {
-    const resolved = stage.binding()?.resolved ?? HLC_ZERO;
-    const received = intake?.figures();
-    const { entries, usedBytes } = stage.figures();
-    const atOnce = applier?.figures();
-    return {
-      stream: wish.stream,
-      token,
-      incarnation: taken?.incarnation ?? 0,
-      stageId: stage.id,
-      applied: formatHlc(committed),
-      resolved: formatHlc(resolved),
-      lagMs: Math.max(0, hlcToMillis(resolved) - hlcToMillis(committed)),
-      received: received?.rows ?? 0,
-      upserts: progress.upserts + (atOnce?.upserts ?? 0),
-      deletes: progress.deletes + (atOnce?.deletes ?? 0),
-      redelivered: received?.redelivered ?? 0,
-      dropped: received?.dropped ?? 0,
-      late: received?.late ?? 0,
-      stagedChanges: entries,
-      stagedBytes: usedBytes,
-      stageBudgetBytes: host.budget.budgetBytes,
-      deadLetters: progress.deadLetters,
-    };
-  };
-
-  const trouble = createTroubleTeller((word) => say('trouble', { token, ...word } satisfies TroubleWord));
-  const onTrouble = (incident: ApplyIncident | null): void =>
-    trouble.tell(
-      'apply',
-      incident && {
-        type: incident.side === 'stage' ? stageTrouble(incident.code) : 'Target.Unavailable',
-        cause: incident.message,
-        failures: incident.attempts,
-      },
-    );
-
-  /** What the stage says to the intake goes to CockroachDB, which sends again; the attempt itself would hear nothing of it. */
-  let refusals = 0;
-  const heed = async (receiving: Promise<void>): Promise<void> => {
-    try {
-      await receiving;
-      if (refusals > 0) trouble.tell('intake', null);
-      refusals = 0;
-    } catch (error) {
-      if (error instanceof StageBusyError) onDispossessed(error);
-      if (error instanceof StageUnavailableError)
-        trouble.tell('intake', { type: stageTrouble(error.code), cause: error.message, failures: (refusals += 1) });
-      throw error;
-    }
-  };
-  const onSourceTrouble = (incident: Pick<ApplyIncident, 'attempts' | 'message'> | null): void =>
-    trouble.tell(
-      'feed',
-      incident && { type: 'Source.Unavailable', cause: incident.message, failures: incident.attempts },
-    );
-
-  const lateRows = createLateRowsAlarm(
-    (cause) => say('trouble', { token, type: 'Changefeed.LateRows', cause } satisfies TroubleWord),
-    () => performance.now(),
-  );
-
-  const room = createStageRoom(
-    stage,
-    host.budget,
-    () => committed,
-    (cause) => say('trouble', { token, type: 'Stage.OverBudget', cause } satisfies TroubleWord),
-  );
-
-  return {
-    token,
-    bell,
-    onTrouble,
-    onSourceTrouble,
-    startHeartbeat: (beat: (figures: AttemptProgress) => void): (() => void) => {
-      beat(figures());
-      const timer = setInterval(() => {
-        beat(figures());
-        lateRows.tick();
-        room.tick();
-      }, HEARTBEAT_EVERY_MS);
-      return () => clearInterval(timer);
-    },
-    /** What is received for an incarnation, whichever way it comes. */
-    takeIn: (incarnation: number, atOnce: AtOnce | null): Intake => {
-      let delivered = false;
-      applier = atOnce;
-      const opened = createIntake({
-        stream: wish.stream,
-        plan: wish.plan,
-        stage,
-        committed: () => committed,
-        mayGrow: () => room.mayGrow(),
-        ...(atOnce && { applyAtOnce: (rows) => atOnce.apply(rows) }),
-        onAccepted: ({ resolved, late }) => {
-          lateRows.count(late);
-          if (resolved === null) return;
-          bell.ring();
-          if (delivered) return;
-          delivered = true;
-          say('delivered', { token, incarnation, resolved: formatHlc(resolved) } satisfies DeliveredWord);
-        },
-      });
-      intake = opened;
-      return { ...opened, receive: (of, body) => heed(opened.receive(of, body)) };
-    },
-    onTaken: (now: Taken): Promise<void> => {
-      taken = now;
-      committed = now.applied;
-      say('listening', {
-        token,
-        host: host.host,
-        incarnation: now.incarnation,
-        cursor: formatHlc(now.cursor),
-        applied: formatHlc(now.applied),
-        receiverUrl: wish.pull ? '' : (host.receiver?.advertisedUrl ?? ''),
-        stageKept: now.stageKept,
-      } satisfies ListeningWord);
-      return Promise.resolve();
-    },
-    onProgress: (now: ApplyProgress): void => {
-      progress = now;
-      if (now.applied !== null) committed = now.applied;
-      onTrouble(now.incident);
-    },
-  };
 }

@@ -70,7 +70,7 @@ export const SQL_STAGE_MUTATIONS = [
       'two keys of one hash are never taken for one (protocol rule 13)',
     ],
   ]),
-  ...changesOf('src/activities/receive-and-apply.ts', 'test/kill/sql-stage.test.ts', [
+  ...changesOf('src/activities/open-attempt.ts', 'test/kill/sql-stage.test.ts', [
     [
       '38',
       'an attempt whose stage another has opened goes on with nothing to take',

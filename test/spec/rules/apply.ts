@@ -398,7 +398,7 @@ export const APPLY_RULES: readonly Rule[] = [
       at('src/apply/with-session.ts', 'const closeWhenCut = closeAfterGrace(session, options);'),
       at('src/staging/lmdb/store.ts', 'if (owner && isOwnerAlive(owner)) throw'),
       at('src/staging/sql/statements.ts', 'WHERE stream = $1 AND token = $2 FOR UPDATE'),
-      at('src/activities/receive-and-apply.ts', 'if (error instanceof StageBusyError) onDispossessed(error);'),
+      at('src/activities/open-attempt.ts', 'if (error instanceof StageBusyError) onDispossessed(error);'),
       at('src/workflows/stream.ts', 'token === state.attempt.token && state.attempt.end === null;'),
     ],
     tests: [

@@ -226,7 +226,7 @@ export const CHANGEFEED_RULES: readonly Rule[] = [
     kept: [
       at('src/staging/lmdb/accept.ts', 'if (compareAt(row.at, committedAt) <= 0)'),
       at('src/staging/lmdb/accept.ts', 'late++;'),
-      at('src/activities/receive-and-apply.ts', 'lateRows.count(late);'),
+      at('src/activities/open-attempt.ts', 'lateRows.count(late);'),
     ],
     tests: [
       ...by(STAGE_TEST, 'only the committed checkpoint drops', 'what was purged is not called late'),
