@@ -6,10 +6,9 @@ import { startPostgres } from '../demo/parts/postgres.js';
 import { createBell } from '../src/apply/bell.js';
 import { runApplyLoop } from '../src/apply/loop.js';
 import { openLmdbStage } from '../src/staging/lmdb/open-stage.js';
-import { openPostgresCheckpointStore } from '../src/targets/postgres/checkpoint-store.js';
-import { openPostgresApplySession } from '../src/targets/postgres/session.js';
 import { bareLoop, FORMS } from './ceiling.js';
-import { COLUMN_TYPES, CURSOR, mutationsOf, planOf, tableName, timeOf, type RowShape } from './rows.js';
+import { CURSOR, mutationsOf, planOf, timeOf, type RowShape } from './rows.js';
+import { emptyTarget, LOOP, openSession, STREAM } from './target.js';
 
 /**
  * Rows/s visible on the target: the apply loop over a filled LMDB stage, against the target's ceiling, which is the same final rows by a bare loop of
@@ -26,9 +25,6 @@ const CASES: readonly (readonly [string, RowShape])[] = [
 ];
 /** How the loop sends rows: from JSON only, or as it does. */
 const WAYS = { 'loop, JSON': Infinity, loop: undefined } as const;
-const STREAM = 's';
-const TOKEN = 'token';
-const SCHEMA = '_failback';
 
 const postgres = await startPostgres();
 const client = new pg.Client({ connectionString: postgres.url() });
@@ -46,11 +42,11 @@ async function measure(name: string, shape: RowShape): Promise<void> {
   const note = (what: string, taken: number): void => void seconds.set(what, [...(seconds.get(what) ?? []), taken]);
   for (let turn = 0; turn < TURNS; turn++) {
     for (const [form, statement] of Object.entries(FORMS)) {
-      await emptyTarget(shape);
+      await emptyTarget({ client, connectionString: postgres.url() }, shape);
       note(form, await bareLoop(client, shape, statement));
     }
     for (const [way, copyFrom] of Object.entries(WAYS)) {
-      await emptyTarget(shape);
+      await emptyTarget({ client, connectionString: postgres.url() }, shape);
       note(way, await loop(shape, copyFrom));
     }
   }
@@ -69,75 +65,29 @@ function show(rate: number): string {
   return Math.round(rate).toLocaleString('en').padStart(9);
 }
 
-async function emptyTarget(shape: RowShape): Promise<void> {
-  for (let table = 0; table < shape.tables; table++)
-    await client.query(
-      `DROP TABLE IF EXISTS ${tableName(table)}; CREATE TABLE ${tableName(table)} (${COLUMN_TYPES}, PRIMARY KEY (id))`,
-    );
-  const store = await openPostgresCheckpointStore(
-    { connectionString: postgres.url(), applicationName: 'bench' },
-    SCHEMA,
-  );
-  try {
-    await store.removeRun(STREAM);
-    await store.ensureSchema();
-    await store.insertOnce({
-      stream: STREAM,
-      run: STREAM,
-      cursor: CURSOR,
-      origin: { clusterId: 'bench', tableIds: {} },
-    });
-  } finally {
-    await store.close();
-  }
-  await client.query('CHECKPOINT');
-}
-
 async function loop(shape: RowShape, copyFrom: number | undefined): Promise<number> {
   const mutations = mutationsOf(shape);
   const end = timeOf(shape.rows - 1);
   const stageDir = mkdtempSync(path.join(tmpdir(), 'failback-bench-'));
   const stage = openLmdbStage({ stageDir, stream: STREAM });
-  const openSession = () =>
-    openPostgresApplySession({
-      connectionString: postgres.url(),
-      plan: planOf(shape),
-      stream: STREAM,
-      checkpointSchema: SCHEMA,
-      flushSize: FLUSH,
-      extraColumns: 'error',
-      enforcementOff: true,
-      collapseMutations: true,
-      lockTimeoutMs: 5_000,
-      idleInTransactionTimeoutMs: 60_000,
-      ...(copyFrom === undefined ? {} : { copyFrom }),
-    });
+  const open = () =>
+    openSession(postgres.url(), planOf(shape), { flushSize: FLUSH, ...(copyFrom === undefined ? {} : { copyFrom }) });
   try {
     await stage.bind(1, CURSOR, 'plan');
     for (let i = 0; i < mutations.length; i += 1_000) await stage.accept(1, mutations.slice(i, i + 1_000), CURSOR);
     await stage.resolve(1, end);
-    const session = await openSession();
-    await session.takeToken(TOKEN);
-    await session.bind(TOKEN, stage.id, 1);
+    const session = await open();
+    await session.takeToken(LOOP.token);
+    await session.bind(LOOP.token, stage.id, 1);
     await session.close();
     const started = performance.now();
     const ended = await runApplyLoop({
+      ...LOOP,
       stage,
-      stream: STREAM,
-      token: TOKEN,
-      incarnation: 1,
-      openSession,
-      limits: { rows: WINDOW, bytes: 64_000_000 },
-      signal: new AbortController().signal,
       bell: createBell(),
-      source: { changed: () => null, firstOtherKey: () => Promise.resolve(null) },
+      openSession: open,
+      limits: { ...LOOP.limits, rows: WINDOW },
       stopAt: () => end,
-      onProgress: () => undefined,
-      log: console.error,
-      idleAdvanceMs: 1_000,
-      retireOffsetMs: 0,
-      abortGraceMs: 1_000,
-      retry: { firstMs: 100, maxMs: 1_000 },
     });
     if (ended.ended !== 'stopped') throw new Error(`the loop ended as ${JSON.stringify(ended)}`);
     return (performance.now() - started) / 1_000;

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 /** Each prints ratios to a baseline that it has measured in the same run. */
-const ALL = ['scan', 'stage', 'receive', 'apply', 'parallel', 'conflicts', 'backlog', 'lag', 'restart'];
+const ALL = ['scan', 'stage', 'receive', 'apply', 'live', 'parallel', 'conflicts', 'backlog', 'lag', 'restart'];
 
 const wanted = process.argv.slice(2);
 const unknown = wanted.find((name) => !ALL.includes(name));

@@ -1,4 +1,3 @@
-import type { ApplyGroup } from '../src/domain/apply-groups.js';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -6,12 +5,11 @@ import pg from 'pg';
 import { startPostgres } from '../demo/parts/postgres.js';
 import { createBell } from '../src/apply/bell.js';
 import { applyAll, arrangeGroups, type GroupsOptions } from '../src/apply/groups.js';
-import { packGroups } from '../src/domain/apply-groups.js';
+import { packGroups, type ApplyGroup } from '../src/domain/apply-groups.js';
 import { openLmdbStage } from '../src/staging/lmdb/open-stage.js';
-import { openPostgresCheckpointStore } from '../src/targets/postgres/checkpoint-store.js';
-import { openPostgresApplySession } from '../src/targets/postgres/session.js';
 import { bareLoop, FORMS } from './ceiling.js';
-import { COLUMN_TYPES, CURSOR, mutationsOf, planOf, tableName, timeOf, type RowShape } from './rows.js';
+import { CURSOR, mutationsOf, planOf, timeOf, type RowShape } from './rows.js';
+import { emptyTarget, LOOP, openSession, STREAM } from './target.js';
 
 /**
  * Rows/s visible on the target by parallel applies on independent tables, against the target's ceiling on **one** connection: the same final rows by
@@ -21,9 +19,6 @@ import { COLUMN_TYPES, CURSOR, mutationsOf, planOf, tableName, timeOf, type RowS
 const [ROWS = 100_000, WINDOW = 20_000, FLUSH = 5_000] = process.argv.slice(2).map(Number);
 const TURNS = 3;
 const SHAPE: RowShape = { rows: ROWS, bytes: 200, tables: 4, keys: 'uniform' };
-const STREAM = 's';
-const TOKEN = 'token';
-const SCHEMA = '_failback';
 
 const postgres = await startPostgres();
 const client = new pg.Client({ connectionString: postgres.url() });
@@ -31,7 +26,7 @@ await client.connect();
 try {
   const seconds = new Map<string, number[]>();
   const measure = async (what: string, work: () => Promise<number>): Promise<void> => {
-    await emptyTarget();
+    await emptyTarget({ client, connectionString: postgres.url() }, SHAPE);
     const taken = await work();
     seconds.set(what, [...(seconds.get(what) ?? []), taken]);
   };
@@ -61,30 +56,6 @@ function show(rate: number): string {
   return Math.round(rate).toLocaleString('en');
 }
 
-async function emptyTarget(): Promise<void> {
-  for (let table = 0; table < SHAPE.tables; table++)
-    await client.query(
-      `DROP TABLE IF EXISTS ${tableName(table)}; CREATE TABLE ${tableName(table)} (${COLUMN_TYPES}, PRIMARY KEY (id))`,
-    );
-  const store = await openPostgresCheckpointStore(
-    { connectionString: postgres.url(), applicationName: 'bench' },
-    SCHEMA,
-  );
-  try {
-    await store.removeRun(STREAM);
-    await store.ensureSchema();
-    await store.insertOnce({
-      stream: STREAM,
-      run: STREAM,
-      cursor: CURSOR,
-      origin: { clusterId: 'bench', tableIds: {} },
-    });
-  } finally {
-    await store.close();
-  }
-  await client.query('CHECKPOINT');
-}
-
 async function apply(parallelism: number): Promise<number> {
   const mutations = mutationsOf(SHAPE);
   const end = timeOf(SHAPE.rows - 1);
@@ -92,46 +63,24 @@ async function apply(parallelism: number): Promise<number> {
   const plan = planOf(SHAPE).map((table, number) => ({ ...table, group: groupOf[number] ?? 0 }));
   const stageDir = mkdtempSync(path.join(tmpdir(), 'failback-bench-'));
   const stage = openLmdbStage({ stageDir, stream: STREAM });
-  const openSession = (group?: ApplyGroup) =>
-    openPostgresApplySession({
-      connectionString: postgres.url(),
-      plan,
-      stream: STREAM,
-      checkpointSchema: SCHEMA,
-      flushSize: FLUSH,
-      extraColumns: 'error',
-      enforcementOff: true,
-      collapseMutations: true,
-      lockTimeoutMs: 5_000,
-      idleInTransactionTimeoutMs: 60_000,
-      ...(group === undefined ? {} : { group }),
-    });
+  const open = (group?: ApplyGroup) =>
+    openSession(postgres.url(), plan, { flushSize: FLUSH, ...(group === undefined ? {} : { group }) });
   const options: GroupsOptions = {
+    ...LOOP,
     stage,
     plan,
-    stream: STREAM,
-    token: TOKEN,
-    incarnation: 1,
-    openSession,
-    limits: { rows: WINDOW, bytes: 64_000_000 },
-    signal: new AbortController().signal,
     bell: createBell(),
-    source: { changed: () => null, firstOtherKey: () => Promise.resolve(null) },
+    openSession: open,
+    limits: { ...LOOP.limits, rows: WINDOW },
     stopAt: () => end,
-    onProgress: () => undefined,
-    log: console.error,
-    idleAdvanceMs: 1_000,
-    retireOffsetMs: 0,
-    abortGraceMs: 1_000,
-    retry: { firstMs: 100, maxMs: 1_000 },
   };
   try {
     await stage.bind(1, CURSOR, 'plan');
     for (let i = 0; i < mutations.length; i += 1_000) await stage.accept(1, mutations.slice(i, i + 1_000), CURSOR);
     await stage.resolve(1, end);
-    const session = await openSession();
-    const taken = await session.takeToken(TOKEN);
-    await session.bind(TOKEN, stage.id, 1);
+    const session = await open();
+    const taken = await session.takeToken(LOOP.token);
+    await session.bind(LOOP.token, stage.id, 1);
     await session.close();
     const ended = await arrangeGroups(options, taken?.groups ?? [], CURSOR);
     if (ended !== null) throw new Error(`the groups could not be made: ${ended.ended}`);
