@@ -5,14 +5,18 @@ import { formatTableName, parseTableName } from './table.js';
 import { describeIssues, type InputProblem } from './input-problems.js';
 
 /** A duration in the input: `250ms`, `30s`, `1m30s`, `12h`, `4d`. Kept as milliseconds. */
-const durationText = z.string('expected a duration such as "30s"').transform((text, context) => {
-  const ms = parseDuration(text);
-  if (ms === null)
-    context.addIssue({ code: 'custom', message: 'expected a duration such as "250ms", "30s", "1m30s" or "4d"' });
-  return ms ?? 0;
-});
+const durationWith = (none?: string) =>
+  z.string('expected a duration such as "30s"').transform((text, context) => {
+    const ms = text === none ? 0 : parseDuration(text);
+    if (ms === null)
+      context.addIssue({ code: 'custom', message: 'expected a duration such as "250ms", "30s", "1m30s" or "4d"' });
+    return ms ?? 0;
+  });
+const durationText = durationWith();
 
 const duration = (fallback: string) => durationText.prefault(fallback);
+/** The same, or `0s`. */
+const durationOrNone = (fallback: string) => durationWith('0s').prefault(fallback);
 
 const connectionName = z
   .string('expected the name of a connection')
@@ -147,7 +151,7 @@ const apply = z
     /** `auto`: switch foreign keys and triggers off for our transactions where the user may; `on`: never. */
     enforcement: z.enum(['auto', 'on'], 'expected "auto" or "on"').default('auto'),
     /** Applied changes stay in the stage for so long behind the checkpoint, in the source's time. MOLT's word. */
-    retireOffset: duration('30s'),
+    retireOffset: durationOrNone('30s'),
     lockTimeout: duration('10s'),
     idleInTransactionTimeout: duration('30s'),
     /** How often an idle stream moves its checkpoint. */

@@ -152,6 +152,15 @@ test('a connection string in the place of a name is never echoed', () => {
   assert.ok(!text.includes('hunter2') && !text.includes('postgres:'), text);
 });
 
+test('apply.retireOffset may be nothing, as no other duration', () => {
+  const offsetOf = (retireOffset: string): number | null => {
+    const parsed = parseRunbookInput({ ...MINIMAL, apply: { retireOffset } });
+    return parsed.ok ? parsed.input.apply.retireOffset : null;
+  };
+  assert.deepEqual([offsetOf('0s'), offsetOf('2s'), offsetOf('soon')], [0, 2_000, null]);
+  assert.ok(!parseRunbookInput({ ...MINIMAL, limits: { outage: '0s' } }).ok);
+});
+
 test('immediate mode and parallel applies exclude each other, in one message', () => {
   const apply = { mode: 'immediate', enableParallelApplies: true };
   const parsed = parseRunbookInput({ ...MINIMAL, apply });

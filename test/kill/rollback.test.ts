@@ -94,7 +94,7 @@ const HOLDS: readonly Hold[] = [
     phase: 'receiver',
     activity: 'receiveAndApply',
     side: 'target',
-    arm: () => at.proxies.target.arm('to-server', 'SET token = $2', 'hold-answer'),
+    arm: () => at.proxies.target.arm('to-server', ['SET token = $2', 'COMMIT'], 'hold-answer'),
     async seen(run) {
       await until('the token', () => tokenOf(run), PATIENCE);
     },

@@ -79,7 +79,8 @@ export async function openScene(options: RunStackOptions = {}): Promise<Scene> {
     proxies: { source: proxyOf('source'), target: proxyOf('target'), receiver: proxyOf('receiver') },
     async begin(id, limits = {}, more = {}) {
       await at.createTable(tableOf(id));
-      const input: Input = { ...more, limits: { ...LIMITS, ...limits } };
+      // What is applied leaves the stage at once, so that what is there is not applied.
+      const input: Input = { apply: { retireOffset: '0s' }, ...more, limits: { ...LIMITS, ...limits } };
       const run = await at.start(id, tableOf(id), input);
       await run.awaitPhase('drain');
       return run;

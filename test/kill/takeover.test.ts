@@ -22,7 +22,7 @@ interface Point {
 const POINTS: readonly Point[] = [
   {
     title: 'with the token taken and nothing else done',
-    arm: () => at.proxies.target.arm('to-server', 'SET token = $2', 'hold-answer'),
+    arm: () => at.proxies.target.arm('to-server', ['SET token = $2', 'COMMIT'], 'hold-answer'),
     async reached(run, was) {
       await until('the token', async () => (await at.checkpoint(run)).token !== was.token, PATIENCE);
       const { stage, incarnation } = await at.checkpoint(run);
