@@ -46,15 +46,13 @@ export function openLmdbStage({ stageDir, stream }: { readonly stageDir: string;
   let closed = false;
   /** Bytes of entries read or written since the file was mapped: so much of it is in our memory, at most. */
   let touched = 0;
-  /** The file is copied when it is next mapped anew. */
-  let shrinks = false;
   /** Resolved but while the file is mapped anew. */
   let mapped: Promise<void> = Promise.resolve();
   let figures = readFigures(store);
   const writer = createGroupWriter<StageJob>(commit);
 
   async function commit(group: readonly StageJob[]): Promise<void> {
-    if (touched >= MOST_MAPPED || shrinks || !store.isOpen()) await mapAnew();
+    if (touched >= MOST_MAPPED || !store.isOpen()) await mapAnew();
     const transaction = newTransaction(binding, shapes.draft(), store.entries);
     for (const job of group) {
       try {
@@ -75,17 +73,9 @@ export function openLmdbStage({ stageDir, stream }: { readonly stageDir: string;
 
   /** Between two transactions of the store; what wants to read meanwhile waits. */
   async function mapAnew(): Promise<void> {
-    mapped = shrinks ? store.shrink() : store.remap();
-    shrinks = false;
+    mapped = store.remap();
     await mapped;
     touched = 0;
-  }
-
-  /** The file itself never shrinks; after a backlog the disk is given back. */
-  async function shrinkIfTooLarge(): Promise<void> {
-    if (!store.isOpen() || !store.isMuchTooLarge()) return;
-    shrinks = true;
-    await write(0, true, () => undefined);
   }
 
   /** Resolves when the store is open, and no turn of the event loop later. */
@@ -114,7 +104,6 @@ export function openLmdbStage({ stageDir, stream }: { readonly stageDir: string;
   }
 
   // What a crash left large; whoever opens it does not wait for it.
-  shrinkIfTooLarge().catch(() => undefined);
 
   return {
     id: store.id,
@@ -177,7 +166,6 @@ export function openLmdbStage({ stageDir, stream }: { readonly stageDir: string;
           return planPurge(transaction, transaction.binding, upTo);
         });
       }
-      await shrinkIfTooLarge();
     },
 
     figures() {

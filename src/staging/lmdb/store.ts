@@ -1,6 +1,5 @@
 import { randomInt, randomUUID } from 'node:crypto';
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
-import path from 'node:path';
+import { mkdirSync } from 'node:fs';
 import { open, type Database, type RootDatabase } from 'lmdb';
 import { formatHlc, parseHlc } from '../../domain/hlc.js';
 import { StageBusyError, type StageBinding } from '../stage.js';
@@ -31,13 +30,6 @@ export interface StageStore {
    * Nothing may be read or written meanwhile.
    */
   remap(): Promise<void>;
-  /**
-   * The same as `remap`, with a compact copy in the file's place where the file is much larger than what is in use. Each step may be the last before a
-   * crash: until the copy is whole and takes the file's name, the file is the store.
-   */
-  shrink(): Promise<void>;
-  /** Whether `shrink` would give much of the disk back. */
-  isMuchTooLarge(): boolean;
   /** False while it is mapped anew, and after that has failed. */
   isOpen(): boolean;
   /** Gives up ownership and closes. */
@@ -54,9 +46,6 @@ interface BindingRecord {
 const OWNER = 'owner';
 const ID = 'id';
 const BINDING = 'binding';
-/** LMDB's own names. */
-const DATA = 'data.mdb';
-const LOCK = 'lock.mdb';
 
 /** Folders open in this process: LMDB shares one environment for all who open it, so its own lock would not object. */
 const openFolders = new Set<string>();
@@ -70,8 +59,6 @@ export function openStore(folder: string): StageStore {
   try {
     const { id, ownership } = takeOwnership(environment.root, environment.meta, folder);
     openFolders.add(folder);
-    // Of one who died over it.
-    rmSync(path.join(folder, COPY), { recursive: true, force: true });
 
     return {
       folder,
@@ -111,15 +98,6 @@ export function openStore(folder: string): StageStore {
         environment = openEnvironment(folder);
         isOpen = true;
       },
-      async shrink() {
-        const copy = await copyCompact(environment.root, folder);
-        isOpen = false;
-        await environment.root.close();
-        if (copy !== null) takePlace(folder, copy);
-        environment = openEnvironment(folder);
-        isOpen = true;
-      },
-      isMuchTooLarge: () => isMuchTooLarge(folder, environment.entries),
       async close() {
         const { root, meta } = environment;
         try {
@@ -141,49 +119,6 @@ interface Environment {
   readonly entries: Database<Buffer, Buffer>;
   readonly shapes: Database<string[], number>;
   readonly meta: Database<unknown, string>;
-}
-
-/** Removed with the next copy, and with the next opening. */
-const COPY = 'compact';
-/** The least that is worth a copy. */
-const LARGE_BYTES = 64 * 2 ** 20;
-const MUCH = 4;
-
-function isMuchTooLarge(folder: string, entries: Database<Buffer, Buffer>): boolean {
-  const { size } = statSync(path.join(folder, DATA));
-  return size > LARGE_BYTES && usedBytes(entries) < size / MUCH;
-}
-
-/** Null where it cannot be made, for want of room for example: the file stays as it is. */
-async function copyCompact(root: RootDatabase, folder: string): Promise<string | null> {
-  const copy = path.join(folder, COPY);
-  try {
-    rmSync(copy, { recursive: true, force: true });
-    mkdirSync(copy, { mode: 0o700 });
-    await root.backup(copy, true);
-    syncFile(path.join(copy, DATA));
-    return copy;
-  } catch {
-    rmSync(copy, { recursive: true, force: true });
-    return null;
-  }
-}
-
-/** The lock file goes first: it counts the transactions of the file before, and is made anew. */
-function takePlace(folder: string, copy: string): void {
-  rmSync(path.join(folder, LOCK), { force: true });
-  renameSync(path.join(copy, DATA), path.join(folder, DATA));
-  syncFile(folder);
-  rmSync(copy, { recursive: true, force: true });
-}
-
-function syncFile(file: string): void {
-  const descriptor = openSync(file, 'r');
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
 }
 
 /** Bytes of the pages of the entries. */
