@@ -1,8 +1,8 @@
 import pg from 'pg';
 import { startPostgres } from '../demo/parts/postgres.js';
 import { formatHlc } from '../src/domain/hlc.js';
-import { openPostgresApplySession } from '../src/targets/postgres/session.js';
 import { COLUMN_TYPES, CURSOR, mutationsOf, planOf, tableName, timeOf, type RowShape } from './rows.js';
+import { openSession } from './target.js';
 
 /**
  * From how many rows of a table on COPY pays: milliseconds of a window by the apply session, from JSON and by COPY, in turns on one PostgreSQL.
@@ -46,19 +46,7 @@ async function measure(size: number, tables: number): Promise<void> {
         way,
         formatHlc(CURSOR),
       ]);
-      const session = await openPostgresApplySession({
-        connectionString: postgres.url(),
-        plan: planOf(shape),
-        stream: way,
-        checkpointSchema: '_failback',
-        flushSize: 5_000,
-        extraColumns: 'error',
-        enforcementOff: true,
-        collapseMutations: true,
-        lockTimeoutMs: 5_000,
-        idleInTransactionTimeoutMs: 60_000,
-        copyFrom,
-      });
+      const session = await openSession(postgres.url(), planOf(shape), { stream: way, copyFrom });
       return [way as keyof typeof WAYS, session] as const;
     }),
   );

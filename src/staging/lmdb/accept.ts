@@ -1,5 +1,6 @@
-import { HLC_BYTES, writeHlc, type Hlc, maxHlc } from '../../domain/hlc.js';
+import { HLC_BYTES, maxHlc, type Hlc } from '../../domain/hlc.js';
 import type { IncomingMutation } from '../../domain/mutation.js';
+import { encodeHlc } from '../encode-hlc.js';
 import { NoRoomError, type AcceptResult, type StageBinding } from '../stage.js';
 import { entryKey, entryValueBytes, isHashed, readEntry, writeEntryValue } from './entry-codec.js';
 import { StageCorruptError } from './errors.js';
@@ -14,10 +15,10 @@ export function planAccept(
   bound: StageBinding,
   mayGrow: boolean,
 ): AcceptResult {
-  const committedAt = encoded(committed);
-  const resolvedAt = encoded(bound.resolved);
+  const committedAt = encodeHlc(committed);
+  const resolvedAt = encodeHlc(bound.resolved);
   // What was purged is not here any more: below the floor "never seen" cannot be told from "applied and deleted".
-  const seenAfter = encoded(maxHlc(committed, bound.floor));
+  const seenAfter = encodeHlc(maxHlc(committed, bound.floor));
   let dropped = 0;
   let redelivered = 0;
   let late = 0;
@@ -89,12 +90,6 @@ function requireSameKey(transaction: StageTransaction, folder: string, key: Buff
   const value = transaction.entries.get(key);
   if (value && !Buffer.from(row.key).equals(readEntry(key, value).key))
     throw new StageCorruptError(folder, 'two long keys have one hash');
-}
-
-function encoded(hlc: Hlc): Buffer {
-  const bytes = Buffer.alloc(HLC_BYTES);
-  writeHlc(bytes, 0, hlc);
-  return bytes;
 }
 
 function compareAt(a: Uint8Array, b: Buffer): number {

@@ -7,10 +7,11 @@ import {
   type StageBinding,
   type StageFigures,
 } from '../stage.js';
+import { requireBound } from '../bound.js';
+import { createGroupWriter, type Job } from '../group-writer.js';
 import { planAccept } from './accept.js';
 import { StageClosedError, StageWriteError } from './errors.js';
 import { stageFolder } from './folder.js';
-import { createGroupWriter, type Job } from '../group-writer.js';
 import { openShapes } from './shapes.js';
 import { keyAfter, readSpan } from './span.js';
 import { openStore, usedBytes, type StageStore } from './store.js';
@@ -102,8 +103,6 @@ export function openLmdbStage({ stageDir, stream }: { readonly stageDir: string;
       writer.add(job);
     });
   }
-
-  // What a crash left large; whoever opens it does not wait for it.
 
   return {
     id: store.id,
@@ -206,12 +205,6 @@ function sizeOf(changes: readonly { readonly key: Uint8Array; readonly after: Ui
 function readFigures({ entries }: StageStore): StageFigures {
   const { entryCount } = entries.getStats() as { readonly entryCount: number };
   return { usedBytes: usedBytes(entries), entries: entryCount };
-}
-
-/** Protocol rule A. */
-function requireBound(bound: StageBinding | null, incarnation: number): StageBinding {
-  if (bound?.incarnation !== incarnation) throw new StaleIncarnationError(incarnation, bound?.incarnation ?? null);
-  return bound;
 }
 
 /** LMDB's JavaScript side says only "commit failed" and keeps the cause in a promise of its own. */

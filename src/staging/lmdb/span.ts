@@ -1,5 +1,6 @@
 import type { Database } from 'lmdb';
-import { HLC_BYTES, readHlc, writeHlc, type Hlc } from '../../domain/hlc.js';
+import { HLC_BYTES, readHlc, type Hlc } from '../../domain/hlc.js';
+import { encodeHlc } from '../encode-hlc.js';
 import type { SpanLimits, StagedMutation, StagedSpan, StagePosition } from '../stage.js';
 import { entryKey, readEntry } from './entry-codec.js';
 import { StageCorruptError } from './errors.js';
@@ -7,9 +8,7 @@ import type { Shapes } from './shapes.js';
 
 /** The least key of all entries after `at`. */
 export function keyAfter(at: Hlc): Buffer {
-  const key = Buffer.alloc(HLC_BYTES);
-  writeHlc(key, 0, (at + 1n) as Hlc);
-  return key;
+  return encodeHlc((at + 1n) as Hlc);
 }
 
 /** Reads (after, upTo] until a limit is reached, and then, unless it may split, to the end of that timestamp (protocol rules 11 and 20). */
@@ -46,7 +45,5 @@ export function readSpan(
 }
 
 function positionKey({ at, table, key }: StagePosition): Buffer {
-  const encoded = Buffer.allocUnsafe(HLC_BYTES);
-  writeHlc(encoded, 0, at);
-  return entryKey({ at: encoded, table, key });
+  return entryKey({ at: encodeHlc(at), table, key });
 }

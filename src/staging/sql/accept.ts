@@ -1,7 +1,8 @@
 import { maxHlc, type Hlc } from '../../domain/hlc.js';
 import type { IncomingMutation } from '../../domain/mutation.js';
 import type { AcceptResult, StageBinding } from '../stage.js';
-import { encodeHlc, rowIdentity, storedKey, type StagedRow } from './rows.js';
+import { encodeHlc } from '../encode-hlc.js';
+import { rowIdentity, storedKey, type StagedRow } from './rows.js';
 
 /** The rows of a group of bodies, each once: a statement cannot write a row twice. */
 export type GroupRows = Map<string, StagedRow>;

@@ -1,14 +1,16 @@
 import { randomInt } from 'node:crypto';
 import { formatHlc, type Hlc } from '../../domain/hlc.js';
+import type { IncomingMutation } from '../../domain/mutation.js';
+import { requireBound } from '../bound.js';
+import { encodeHlc } from '../encode-hlc.js';
 import { createGroupWriter, type Job } from '../group-writer.js';
 import { NoRoomError, StaleIncarnationError, type AcceptResult, type Stage, type StageBinding } from '../stage.js';
-import type { IncomingMutation } from '../../domain/mutation.js';
 import { countBody, planBody, type GroupRows, type PlannedBody } from './accept.js';
 import type { StageDatabase } from './connection.js';
 import { StageClosedError, StageCorruptError, unavailable } from './errors.js';
 import { createPurge } from './purge.js';
 import { openReader } from './reader.js';
-import { asArray, encodeHlc, packRows, rowBytes, rowIdentity, type StagedRow } from './rows.js';
+import { asArray, packRows, rowBytes, rowIdentity, type StagedRow } from './rows.js';
 import { readSpan } from './span.js';
 import { stageStatements } from './statements.js';
 import { openWriter } from './writer.js';
@@ -305,12 +307,6 @@ export async function openSqlStage({ database, schema, stream }: SqlStageOptions
     );
     if (Number(answer?.held) < keys.length) throw new NoRoomError();
   }
-}
-
-/** Protocol rule A. */
-function requireBound(bound: StageBinding | null, incarnation: number): StageBinding {
-  if (bound?.incarnation !== incarnation) throw new StaleIncarnationError(incarnation, bound?.incarnation ?? null);
-  return bound;
 }
 
 function partsOf(rows: readonly StagedRow[]): readonly (readonly StagedRow[])[] {

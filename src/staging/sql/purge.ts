@@ -1,6 +1,6 @@
 import { formatHlc, HLC_ZERO, maxHlc, previousHlc, readHlc, type Hlc } from '../../domain/hlc.js';
 import type { StageBinding } from '../stage.js';
-import { encodeHlc } from './rows.js';
+import { encodeHlc } from '../encode-hlc.js';
 import { BEHIND_ALL_TABLES, type StageStatements } from './statements.js';
 import type { StageWriter } from './writer.js';
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { HLC_BYTES, writeHlc, type Hlc } from '../../domain/hlc.js';
+import { HLC_BYTES } from '../../domain/hlc.js';
 import type { IncomingMutation } from '../../domain/mutation.js';
 import type { Shapes } from './shapes.js';
 
@@ -61,10 +61,4 @@ export function packRows(rows: readonly StagedRow[], shapes: Shapes): readonly u
 /** PostgreSQL's text of an array of numbers; the driver's own way looks at each element. */
 export function asArray(numbers: readonly number[] | undefined): string {
   return `{${numbers?.join(',') ?? ''}}`;
-}
-
-export function encodeHlc(hlc: Hlc): Buffer {
-  const bytes = Buffer.alloc(HLC_BYTES);
-  writeHlc(bytes, 0, hlc);
-  return bytes;
 }

@@ -1,7 +1,8 @@
 import { readHlc, type Hlc } from '../../domain/hlc.js';
 import type { SpanLimits, StagedMutation, StagedSpan } from '../stage.js';
 import { StageCorruptError } from './errors.js';
-import { encodeHlc, storedKey } from './rows.js';
+import { encodeHlc } from '../encode-hlc.js';
+import { storedKey } from './rows.js';
 import type { Shapes } from './shapes.js';
 import { BEHIND_ALL_TABLES } from './statements.js';
 

@@ -4,15 +4,6 @@ const STAGE_TEST = 'test/staging/stage.test.ts';
 const SQL_TEST = 'test/staging/sql-stage.test.ts';
 
 export const SQL_STAGE_MUTATIONS = [
-  ...changesOf('src/staging/sql/open-stage.ts', STAGE_TEST, [
-    [
-      'A',
-      'a stage in a database takes a body of any incarnation',
-      'if (bound?.incarnation !== incarnation) throw',
-      'if (bound === null) throw',
-      'rows and resolved timestamps of another incarnation change nothing',
-    ],
-  ]),
   ...changesOf('src/staging/sql/purge.ts', STAGE_TEST, [
     [
       'B',

@@ -5,7 +5,7 @@ const LMDB_TEST = 'test/staging/lmdb-store.test.ts';
 const DURABLE_TEST = 'test/receiver/durability.test.ts';
 
 export const STAGE_MUTATIONS = [
-  ...changesOf('src/staging/lmdb/open-stage.ts', STAGE_TEST, [
+  ...changesOf('src/staging/bound.ts', STAGE_TEST, [
     [
       'A',
       'a body of any incarnation is taken',
@@ -27,6 +27,8 @@ export const STAGE_MUTATIONS = [
       'if (bound === null || incarnation > bound.incarnation) throw',
       'a body under way when the next incarnation is bound does not survive the bind',
     ],
+  ]),
+  ...changesOf('src/staging/lmdb/open-stage.ts', STAGE_TEST, [
     [
       'B',
       'binding keeps the entries of the incarnation before',
@@ -120,8 +122,8 @@ export const STAGE_MUTATIONS = [
     [
       '11',
       'a window begins at C itself',
-      'writeHlc(key, 0, (at + 1n) as Hlc);',
-      'writeHlc(key, 0, at);',
+      'return encodeHlc((at + 1n) as Hlc);',
+      'return encodeHlc(at);',
       'in time order, strictly after, up to and with the end',
     ],
     [

@@ -65,7 +65,7 @@ export const CARRYING_RULES: readonly Rule[] = [
     words: 'One attempt writes and one changefeed delivers; a zombie can do neither.',
     kept: [
       at('src/targets/postgres/checkpoint-row.ts', 'WHERE ${isIt} AND token = $2 AND applied = $3::numeric'),
-      at(STAGE, 'if (bound?.incarnation !== incarnation) throw'),
+      at('src/staging/bound.ts', 'if (bound?.incarnation !== incarnation) throw'),
     ],
     tests: [
       ...by(ATTEMPT_TEST, 'a second attempt fences the first, whose later rows never reach the target'),
@@ -156,8 +156,7 @@ export const CARRYING_RULES: readonly Rule[] = [
     name: 'A',
     words: 'A stage takes bodies of the incarnation to which it is bound, and of no other.',
     kept: [
-      at(STAGE, 'if (bound?.incarnation !== incarnation) throw'),
-      at(SQL_STAGE, 'if (bound?.incarnation !== incarnation) throw'),
+      at('src/staging/bound.ts', 'if (bound?.incarnation !== incarnation) throw'),
       at('src/cockroach/sink-url.ts', '[INCARNATION_PARAMETER, String('),
     ],
     tests: [

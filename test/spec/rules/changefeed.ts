@@ -244,7 +244,7 @@ export const CHANGEFEED_RULES: readonly Rule[] = [
   {
     name: '11',
     words: 'A window begins strictly after the checkpoint; purging deletes everything up to it, each time.',
-    kept: [at('src/staging/lmdb/span.ts', 'writeHlc(key, 0, (at + 1n) as Hlc);'), at(STAGE, 'const doomed = [')],
+    kept: [at('src/staging/lmdb/span.ts', 'return encodeHlc((at + 1n) as Hlc);'), at(STAGE, 'const doomed = [')],
     tests: by(
       STAGE_TEST,
       'in time order, strictly after, up to and with the end',
