@@ -1,0 +1,1 @@
+export { startMariadb, type Mariadb, type MariadbOptions } from '../../demo/parts/mariadb.js';
