@@ -80,29 +80,32 @@ const LIKE_ORACLE: readonly string[] = [
   `CREATE ALIAS IF NOT EXISTS TO_BINARY_FLOAT FOR "java.lang.Float.valueOf(java.lang.String)"`,
   `CREATE OR REPLACE VIEW ALL_TAB_COLS AS
    SELECT c.table_schema AS OWNER, c.table_name AS TABLE_NAME, c.column_name AS COLUMN_NAME, c.ordinal_position AS COLUMN_ID,
-     CASE c.data_type
+     CASE c.type_name
        WHEN 'CHARACTER VARYING' THEN 'VARCHAR2' WHEN 'CHARACTER' THEN 'CHAR' WHEN 'CHARACTER LARGE OBJECT' THEN 'CLOB'
        WHEN 'BINARY LARGE OBJECT' THEN 'BLOB' WHEN 'BINARY VARYING' THEN 'RAW' WHEN 'NUMERIC' THEN 'NUMBER' WHEN 'DECFLOAT' THEN 'NUMBER'
        WHEN 'DOUBLE PRECISION' THEN 'BINARY_DOUBLE' WHEN 'REAL' THEN 'BINARY_FLOAT'
        WHEN 'TIMESTAMP' THEN CASE c.datetime_precision WHEN 0 THEN 'DATE' ELSE 'TIMESTAMP(' || c.datetime_precision || ')' END
        WHEN 'TIMESTAMP WITH TIME ZONE' THEN 'TIMESTAMP(' || c.datetime_precision || ') WITH TIME ZONE'
        WHEN 'INTERVAL' THEN CASE
-         WHEN c.interval_type = 'YEAR TO MONTH' THEN 'INTERVAL YEAR(' || c.interval_precision || ') TO MONTH'
+         WHEN upper(c.interval_type) = 'YEAR TO MONTH' THEN 'INTERVAL YEAR(' || c.interval_precision || ') TO MONTH'
          ELSE 'INTERVAL DAY(' || c.interval_precision || ') TO SECOND(' || c.datetime_precision || ')' END
-       ELSE c.data_type END AS DATA_TYPE,
-     CASE WHEN c.data_type LIKE '%CHAR%' OR c.data_type = 'BINARY VARYING' THEN c.character_maximum_length ELSE 22 END AS DATA_LENGTH,
-     CASE WHEN c.data_type = 'NUMERIC' THEN c.declared_numeric_precision WHEN c.data_type = 'INTERVAL' THEN c.interval_precision END AS DATA_PRECISION,
-     CASE WHEN c.data_type = 'NUMERIC' THEN coalesce(c.declared_numeric_scale, 0) WHEN c.data_type LIKE 'TIME%' OR c.data_type = 'INTERVAL' THEN c.datetime_precision END AS DATA_SCALE,
-     CASE WHEN c.data_type LIKE 'CHARACTER%' THEN c.character_maximum_length ELSE 0 END AS CHAR_LENGTH,
-     CASE WHEN c.data_type LIKE 'CHARACTER%' THEN 'C' END AS CHAR_USED,
+       ELSE c.type_name END AS DATA_TYPE,
+     CASE WHEN c.type_name LIKE '%CHAR%' OR c.type_name = 'BINARY VARYING' THEN c.character_maximum_length ELSE 22 END AS DATA_LENGTH,
+     CASE WHEN c.type_name = 'NUMERIC' THEN c.declared_numeric_precision WHEN c.type_name = 'INTERVAL' THEN c.interval_precision END AS DATA_PRECISION,
+     CASE WHEN c.type_name = 'NUMERIC' THEN coalesce(c.declared_numeric_scale, 0) WHEN c.type_name LIKE 'TIME%' OR c.type_name = 'INTERVAL' THEN c.datetime_precision END AS DATA_SCALE,
+     CASE WHEN c.type_name LIKE 'CHARACTER%' THEN c.character_maximum_length ELSE 0 END AS CHAR_LENGTH,
+     CASE WHEN c.type_name LIKE 'CHARACTER%' THEN 'C' END AS CHAR_USED,
      CASE c.is_nullable WHEN 'YES' THEN 'Y' ELSE 'N' END AS NULLABLE,
      CASE c.is_generated WHEN 'ALWAYS' THEN 'YES' ELSE 'NO' END AS VIRTUAL_COLUMN,
      'NO' AS HIDDEN_COLUMN, 'YES' AS USER_GENERATED,
      c.is_identity AS IDENTITY_COLUMN, c.column_default AS DATA_DEFAULT
-   FROM information_schema.columns AS c`,
+   FROM (SELECT *, upper(data_type) AS type_name FROM information_schema.columns) AS c`,
   `CREATE OR REPLACE VIEW ALL_TAB_IDENTITY_COLS AS
    SELECT table_schema AS OWNER, table_name AS TABLE_NAME, column_name AS COLUMN_NAME, identity_generation AS GENERATION_TYPE
    FROM information_schema.columns WHERE is_identity = 'YES'`,
+  `CREATE OR REPLACE VIEW ALL_JSON_COLUMNS AS
+   SELECT table_schema AS OWNER, table_name AS TABLE_NAME, column_name AS COLUMN_NAME, 'TEXT' AS FORMAT
+   FROM information_schema.columns WHERE FALSE`,
   `CREATE OR REPLACE VIEW ALL_CONSTRAINTS AS
    SELECT t.constraint_schema AS OWNER, t.constraint_name AS CONSTRAINT_NAME, t.table_name AS TABLE_NAME,
      CASE t.constraint_type WHEN 'PRIMARY KEY' THEN 'P' WHEN 'UNIQUE' THEN 'U' WHEN 'FOREIGN KEY' THEN 'R' ELSE 'C' END AS CONSTRAINT_TYPE,

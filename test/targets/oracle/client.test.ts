@@ -10,7 +10,7 @@ test('a listener that is not there is worth another attempt, and the password is
     connectOracle({ connectionString: `oracle://u:secret@127.0.0.1:${port}/S`, applicationName: 'failback x' }),
     (error: unknown) => {
       assert.ok(error instanceof TargetUnavailableError, String(error));
-      assert.equal(error.code, 'NJS-511');
+      assert.equal(error.code, 'NJS-503');
       assert.doesNotMatch(String(error) + String((error.cause as Error).stack), /secret/);
       return true;
     },
