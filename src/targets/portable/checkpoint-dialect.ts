@@ -10,12 +10,12 @@ export interface CheckpointDialect {
   readonly hlcParameter: string;
   /** SQL of an HLC's text: nanoseconds, a point, digits of the logical part. */
   hlcText(expression: string): string;
-  /** SQL of the text that a parameter is, where nothing else says its type. */
-  readonly textParameter: string;
   /** Ends a query that locks its rows, and waits no longer than `lockTimeoutMs`. */
   forUpdate(lockTimeoutMs: number): string;
   /** Whether an UPDATE waits for ever for a row that is locked: it is then preceded by a query that does not (protocol rule 24). */
   readonly updatesWaitForever: boolean;
+  /** Ends an ordered query that gives its first rows only. */
+  firstRows(count: number): string;
   readonly schema: SchemaDialect;
   readonly sessions: SessionDialect;
   readonly errors: CheckpointErrorWords;
@@ -37,15 +37,17 @@ export interface SchemaDialect {
   read(client: SqlClient, schema: string): Promise<CheckpointSchemaState>;
   /** Null: a schema is there or it is not, nobody makes one here. */
   readonly create: ((schema: string) => string) | null;
-  /** `made` says whether the schema was made with it: the mark says that too. */
+  /** Statements that make a table with our mark; the mark says too whether the schema has been made with it. */
   createTable(name: string, columns: string, schemaIsOurs: boolean): readonly string[];
   /**
    * Runs `work` while no other work on this schema goes on, transactions and DDL within it or not. Null: no lock outlives the commit of DDL here,
    * so that a table which is empty now may not be when it is dropped: what is made stays.
    */
   readonly exclusively: (<T>(client: SqlClient, schema: string, work: () => Promise<T>) => Promise<T>) | null;
-  /** Statement that drops the schema when it holds nothing; null: it holds something, or is nobody's to drop. */
-  dropEmpty(client: SqlClient, schema: string): Promise<string | null>;
+  /** Whether anything but our tables is in the schema. */
+  holdsMore(client: SqlClient, schema: string): Promise<boolean>;
+  /** Statement that drops the schema with our tables. */
+  drop(schema: string): string;
   /** Statement that makes a table survive a crash (protocol rule 23). */
   makeDurable(name: string): string;
 }
@@ -55,6 +57,15 @@ export interface CheckpointSchemaState {
   readonly schemaExists: boolean;
   readonly schemaIsOurs: boolean;
   readonly tables: readonly { readonly table: CheckpointTable; readonly ours: boolean; readonly durable: boolean }[];
+}
+
+/** Where the checkpoint tables are, and how they are spoken to. */
+export interface CheckpointAccess {
+  readonly client: SqlClient;
+  readonly dialect: CheckpointDialect;
+  readonly schema: string;
+  /** Longest wait for a lock, in milliseconds (protocol rule 24). */
+  readonly lockTimeoutMs: number;
 }
 
 /** Who holds a checkpoint row, and how that session is found and ended (protocol rule 24). */
@@ -69,7 +80,6 @@ export interface SessionDialect {
 
 /** Of the driver's own errors. */
 export interface CheckpointErrorWords {
-  isLockTimeout(error: unknown): boolean;
   /** A table, or its schema. */
   isMissingTable(error: unknown): boolean;
   /** A row of this key is there. */

@@ -1,4 +1,5 @@
-export type SqlParameter = string | number | null | Uint8Array;
+/** Numbers too go as text: the column they meet says what they are. */
+export type SqlParameter = string | null;
 
 export interface SqlResult {
   /** By the lower-case name of the column; every value as text, numbers too: an HLC is exact. */
@@ -33,4 +34,9 @@ export async function inTransaction<T>(client: SqlClient, work: () => Promise<T>
     await client.rollback().catch(() => undefined);
     throw error;
   }
+}
+
+/** As `inTransaction`; within one it is a part of that. */
+export async function withinTransaction<T>(client: SqlClient, work: () => Promise<T>): Promise<T> {
+  return client.isInTransaction() ? work() : inTransaction(client, work);
 }
