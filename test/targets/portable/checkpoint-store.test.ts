@@ -91,6 +91,8 @@ for (const [name, start] of BACKENDS)
       await store.writeHold('held', 'zombie', { ...hold, newerChanges: 0 });
       assert.equal(await store.setStopAt('held', CURSOR), true);
       assert.deepEqual(await store.readHold('held'), { applied: CURSOR, stopAt: CURSOR, feedWanted: true, hold });
+      await setToken('another');
+      assert.equal((await store.readHold('held'))?.hold, null, 'the next attempt has not looked yet');
       assert.equal(await store.setStopAt('held', LATER), true);
       assert.equal(
         (await store.readHold('held'))?.hold,

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { after, before, test, type TestContext } from 'node:test';
 import { parseHlc } from '../../../src/domain/hlc.js';
 import { TargetRefusedError } from '../../../src/targets/failures.js';
+import type { SqlClient } from '../../../src/targets/portable/sql-client.js';
+import type { CheckpointStore } from '../../../src/targets/target.js';
 import { createCheckpointStore } from '../../../src/targets/portable/checkpoint-store.js';
 import { until } from '../../support/until.js';
 import { startMariadbBackend, type MariadbBackend, type Session } from './backends.js';
@@ -39,21 +41,9 @@ test('several that make the tables at once all succeed, and the database is know
 test('what somebody makes by hand at the same moment does no harm', async (t) => {
   const session = await backend.connect(t, backend.newSchema());
   const hand = await backend.connect(t, session.schema);
-  const { schema } = session;
-  const client: typeof session.client = {
-    ...session.client,
-    async query(sql, parameters) {
-      if (sql.startsWith('CREATE DATABASE')) await hand.client.query(sql);
-      if (sql.startsWith('CREATE TABLE') && sql.includes('claim')) await hand.client.query(sql);
-      return session.client.query(sql, parameters);
-    },
-  };
-  const store = createCheckpointStore({
-    ...session,
-    ...session.errors,
-    client,
-    schema,
-    close: () => Promise.resolve(),
+  const store = storeBefore(session, async (sql) => {
+    const first = sql.startsWith('CREATE DATABASE') || (sql.startsWith('CREATE TABLE') && sql.includes('claim'));
+    if (first) await hand.client.query(sql);
   });
   await store.ensureSchema();
   assert.deepEqual(await tablesOf(session), OURS);
@@ -62,26 +52,46 @@ test('what somebody makes by hand at the same moment does no harm', async (t) =>
   assert.equal(await isThere(session), true, 'the database was not');
 });
 
-test('an end of a run and the beginning of another, time and again: no row is lost with the tables (rule 34)', async (t) => {
-  const schema = backend.newSchema();
-  const open = () => backend.connect(t, schema, { lockTimeoutMs: 10_000 });
-  const [ending, beginning, other] = [await open(), await open(), await open()];
-  for (let round = 0; round < 15; round++) {
-    const run = `run-${round}`;
-    await beginning.store.ensureSchema();
-    const [, row, claims] = await Promise.all([
-      ending.store.removeRun('nobody'),
-      beginning.store.insertOnce({ stream: run, run, cursor: CURSOR, origin: ORIGIN }),
-      other.store.claimTables(run, [{ schema: 'shop', table: 'orders' }]),
-    ]);
-    assert.equal(row.stream, run);
-    assert.deepEqual(claims, []);
-    assert.equal((await ending.store.read(run))?.run, run, `round ${round}`);
-    assert.deepEqual(await ending.rows('SELECT run FROM {claim}'), [[run]]);
-    await ending.store.removeRun(run);
-    assert.equal(await isThere(ending), false);
-  }
-});
+/** The store of a session whose client is told of each statement before it is sent. */
+function storeBefore(session: Session, sent: (sql: string) => Promise<void>): CheckpointStore {
+  const client: SqlClient = {
+    ...session.client,
+    async query(sql, parameters) {
+      await sent(sql);
+      return session.client.query(sql, parameters);
+    },
+  };
+  return createCheckpointStore({ ...session, ...session.errors, client, close: () => Promise.resolve() });
+}
+
+const FIRST_ROWS: readonly (readonly [what: string, write: (store: CheckpointStore) => Promise<unknown>])[] = [
+  ['checkpoint', (store) => store.insertOnce({ stream: 'new', run: 'new', cursor: CURSOR, origin: ORIGIN })],
+  ['run', (store) => store.writeRun({ run: 'new', phase: 'prepare', state: {} })],
+  ['claim', (store) => store.claimTables('new', [{ schema: 'shop', table: 'orders' }])],
+];
+for (const [table, write] of FIRST_ROWS)
+  test(`the first ${table} row of a run that begins while the tables are dropped is not lost with them (rule 34)`, async (t) => {
+    const ending = await backend.connect(t, backend.newSchema());
+    const other = await backend.connect(t, ending.schema);
+    const watcher = await backend.connect(t, ending.schema);
+    await ending.store.ensureSchema();
+    let written: Promise<unknown> | null = null;
+    let done = false;
+    const store = storeBefore(ending, async (sql) => {
+      if (!sql.startsWith('DROP')) return;
+      written ??= write(other.store).finally(() => (done = true));
+      await until('the row is written, or waits', async () => done || (await waitsForLock(watcher)));
+    });
+    await store.removeRun('old');
+    assert.ok(written, 'there was something to drop');
+    await written;
+    assert.deepEqual(await ending.rows(`SELECT run FROM {${table}}`), [['new']]);
+  });
+
+async function waitsForLock({ client }: Session): Promise<boolean> {
+  const sql = `SELECT id FROM information_schema.processlist WHERE state = 'User lock'`;
+  return (await client.query(sql)).rows.length > 0;
+}
 
 test('the end of a run waits for nobody’s window', async (t) => {
   const session = await backend.connect(t, backend.newSchema());
@@ -119,6 +129,14 @@ for (const [what, theirs] of [
       [],
     );
   });
+
+test('a database that somebody else has made stays, empty as it was', async (t) => {
+  const session = await backend.connect(t, backend.newSchema());
+  await session.client.query(`CREATE DATABASE ${session.schema}`);
+  await session.store.ensureSchema();
+  await session.store.removeRun('one');
+  assert.deepEqual([await isThere(session), await tablesOf(session)], [true, []]);
+});
 
 test('a database and a table that somebody else has made are never dropped', async (t) => {
   const session = await backend.connect(t, backend.newSchema());
@@ -173,18 +191,15 @@ test('a user without CREATE and DROP works with tables that are there, and they 
 test('the lock under which tables are made and dropped goes with its session', async (t) => {
   const session = await backend.connect(t, backend.newSchema());
   const holder = await backend.connect(t, session.schema);
-  let freed = false;
+  let [taken, freed] = [false, false];
   const held = holder.dialect.schema.exclusively?.(holder.client, session.schema, async () => {
+    taken = true;
     await until('the lock is freed', () => freed);
   });
+  await until('the lock is taken', () => taken);
   let made = false;
   const making = session.store.ensureSchema().then(() => (made = true));
-  await until('it waits', async () => {
-    const { rows } = await holder.client.query(
-      `SELECT id FROM information_schema.processlist WHERE state = 'User lock'`,
-    );
-    return rows.length === 1;
-  });
+  await until('it waits', () => waitsForLock(holder));
   assert.equal(made, false);
   await holder.store.close();
   await making;
