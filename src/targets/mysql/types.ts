@@ -296,6 +296,7 @@ const FOLDING: ReadonlySet<string> = new Set([
 /** SQL by which a value of the column is read as a text ... */
 export function readableSql({ name }: ColumnType, column: string): string {
   if (isBinary(name)) return `HEX(${column})`;
+  if (name === 'bit') return `CAST(${column} AS UNSIGNED)`;
   // A FLOAT is shown with six digits.
   if (name === 'float') return `(${column} + 0e0)`;
   return `CAST(${column} AS CHAR)`;
@@ -318,8 +319,9 @@ const NUMERIC: ReadonlySet<string> = new Set([
   'float',
   'double',
   'year',
+  'bit',
 ]);
 
 function isBinary(name: string): boolean {
-  return /binary$|blob$|^bit$|geom|point|polygon|linestring/.test(name);
+  return /binary$|blob$|geom|point|polygon|linestring/.test(name);
 }
