@@ -85,7 +85,7 @@ function tlsOf(parameters: URLSearchParams, host: string): { readonly ssl?: SslO
     ssl: {
       // As for PostgreSQL, where a CA is given `require` checks it, too.
       rejectUnauthorized: mode !== 'require' || ca !== null,
-      verifyIdentity: mode === ('verify-full' satisfies SslMode),
+      verifyIdentity: mode === 'verify-full',
       ...(ca === null ? {} : { ca }),
       ...(cert === null || key === null ? {} : { cert, key }),
     },
