@@ -1,25 +1,9 @@
 import { escapeIdentifier } from 'pg';
 import type pg from 'pg';
-import { formatHlc, parseHlc, type Hlc } from '../../domain/hlc.js';
-import type { GroupLayout, StoredGroup, TakenCheckpoint } from '../target.js';
-import type { CheckpointRow } from './checkpoint-row.js';
+import { formatHlc, parseHlc } from '../../domain/hlc.js';
+import type { CheckpointGroups, CheckpointRow } from '../session/parts.js';
+import type { StoredGroup } from '../target.js';
 import { inTransaction } from './transaction.js';
-
-/**
- * The rows of a stream's groups beside its own (protocol rule 26). Whoever changes several of them locks the stream's own row first, so that
- * they come one after the other and see each other's rows; a window locks the row of its group alone.
- */
-export interface CheckpointGroups {
-  /** Takes the token in the stream's row and in those of its groups, in one statement. `applied` is then the least of the groups. */
-  take(token: string): Promise<TakenCheckpoint | null>;
-  /** The stream's row says again what its groups have in common. Null: the token is another's. */
-  advanceToLeast(token: string): Promise<Hlc | null>;
-  /** Writes the groups anew, all at `at`. False: the token is another's. */
-  regroup(token: string, at: Hlc, groups: readonly GroupLayout[]): Promise<boolean>;
-  /** As in `CheckpointRow`, of any row of the stream. */
-  endHolders(): Promise<boolean>;
-  lockHolders(): Promise<readonly number[]>;
-}
 
 interface GroupColumns {
   readonly number: number;
@@ -117,7 +101,7 @@ export function createCheckpointGroups(
       (await isThere()) ? ((await client.query(END_HOLDERS, [stream])).rowCount ?? 0) > 0 : row.endHolder(),
     lockHolders: async () =>
       (await isThere())
-        ? (await client.query<{ pid: number }>(LOCK_HOLDERS, [stream])).rows.map(({ pid }) => pid)
+        ? (await client.query<{ pid: number }>(LOCK_HOLDERS, [stream])).rows.map(({ pid }) => String(pid))
         : row.lockHolders(),
   };
 }

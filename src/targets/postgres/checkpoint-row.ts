@@ -1,33 +1,8 @@
 import { escapeIdentifier } from 'pg';
 import type pg from 'pg';
 import type { Checkpoint } from '../../domain/checkpoint.js';
-import { formatHlc, parseHlc, type Hlc } from '../../domain/hlc.js';
-
-/** The row of one stream in `<schema>.checkpoint`, or of one of its groups in `checkpoint_group`, as an applier reads and writes it. */
-export interface CheckpointRow {
-  /** Takes the token and records this session as the holder, in one statement. Null when there is no row. */
-  take(token: string): Promise<Checkpoint | null>;
-  /** Records this session as the holder, if the token is still `token`. False when it is not. */
-  record(token: string): Promise<boolean>;
-  bind(token: string, stageId: string, incarnation: number): Promise<boolean>;
-  /** The compare-and-set of protocol rule C. False: no row was hit. */
-  advance(token: string, previous: Hlc, next: Hlc): Promise<boolean>;
-  /** Takes the row's lock under the token, and leaves the checkpoint where it is. Null: the token is no longer ours. */
-  hold(token: string): Promise<HeldCheckpoint | null>;
-  read(): Promise<Checkpoint | null>;
-  /** Waits for the row's lock, and so for the end of a commit of unknown outcome (protocol rule 22). */
-  readLocked(): Promise<Checkpoint | null>;
-  /** Ends the recorded holder's session, if it is still that very session. True when there was one to end. */
-  endHolder(): Promise<boolean>;
-  /** The server processes that hold a lock on the row now. */
-  lockHolders(): Promise<readonly number[]>;
-}
-
-export interface HeldCheckpoint {
-  readonly applied: Hlc;
-  /** Nothing after it may be applied (protocol rule 32); null: there is no stop. */
-  readonly stopAt: Hlc | null;
-}
+import { formatHlc, parseHlc } from '../../domain/hlc.js';
+import type { CheckpointRow } from '../session/parts.js';
 
 interface CheckpointColumns {
   readonly stream: string;
@@ -117,7 +92,8 @@ export function createCheckpointRow(
     read: () => one(read, [stream]),
     readLocked: () => one(`${read} FOR UPDATE ${locked}`, [stream]),
     endHolder: async () => ((await client.query(endHolder, [stream])).rowCount ?? 0) > 0,
-    lockHolders: async () => (await client.query<{ pid: number }>(lockHolders, [stream])).rows.map((row) => row.pid),
+    lockHolders: async () =>
+      (await client.query<{ pid: number }>(lockHolders, [stream])).rows.map(({ pid }) => String(pid)),
   };
 }
 

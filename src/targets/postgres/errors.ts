@@ -7,6 +7,8 @@ import {
   TargetRefusedError,
   TargetUnavailableError,
 } from '../failures.js';
+import { Objection } from '../session/objection.js';
+import type { ErrorWords } from '../session/parts.js';
 import { beyondLimits } from './types.js';
 
 /**
@@ -93,21 +95,23 @@ export function endsSession(error: unknown): boolean {
 }
 
 /** What may be known of an error of the driver's: never its detail, nor a quoted value, nor the words of a trigger. */
-export class PostgresError extends Error {
-  readonly code: string;
-  readonly constraint: string | undefined;
+export class PostgresError extends Objection {
   readonly relation: string | undefined;
-  readonly column: string | undefined;
   constructor(error: unknown) {
-    super(shownMessage(error));
-    this.name = 'PostgresError';
-    this.code = postgresErrorCode(error);
+    const code = postgresErrorCode(error);
     const facts: Partial<pg.DatabaseError> = error instanceof pg.DatabaseError ? error : {};
-    this.constraint = facts.constraint;
+    super(shownMessage(error), code, CODES_OF_ORDER.has(code), { constraint: facts.constraint, column: facts.column });
+    this.name = 'PostgresError';
     this.relation = facts.table;
-    this.column = facts.column;
   }
 }
+
+const CODES_OF_ORDER: ReadonlySet<string> = new Set([
+  '23001', // RESTRICT
+  '23503', // foreign key
+  '23505', // unique
+  '23P01', // exclusion
+]);
 
 /**
  * The database's primary message without row values. Data exceptions quote the value (`invalid input syntax for type integer: "..."`), and
@@ -167,3 +171,13 @@ function isTargetError(error: unknown): error is Error {
     error instanceof FenceLostError
   );
 }
+
+export const postgresErrors: ErrorWords = {
+  toTargetError,
+  endsSession,
+  isLockTimeout: (error) => postgresErrorCode(error) === LOCK_NOT_AVAILABLE,
+  causeOf: (error) => new PostgresError(error),
+  endingSessions: 'SELECT pg_terminate_backend(<process>) ends it',
+};
+
+const LOCK_NOT_AVAILABLE = '55P03';

@@ -1,28 +1,10 @@
 import { createHash } from 'node:crypto';
 import { escapeIdentifier } from 'pg';
 import type pg from 'pg';
-import { formatHlc, parseHlc, type Hlc } from '../../domain/hlc.js';
+import { formatHlc, parseHlc } from '../../domain/hlc.js';
 import { formatTableName, type StreamPlan } from '../../domain/table.js';
-import type { ApplyMutation, TimestampParts } from '../target.js';
-
-/**
- * What has been applied beyond the checkpoint: the timestamp of the newest change of each such key, a delete's too (protocol rule 27). Every
- * call is made inside a transaction that holds the checkpoint row's lock, so that nobody else changes the guards of the stream meanwhile. None
- * begins or ends a transaction.
- */
-export interface Guard {
-  /** True while anything is applied beyond the checkpoint; this one may be asked without the lock. */
-  any(): Promise<boolean>;
-  /** Those of the changes that are newer than what is applied of their keys. */
-  newer(changes: readonly ApplyMutation[]): Promise<readonly ApplyMutation[]>;
-  newerParts(parts: TimestampParts): TimestampParts;
-  /** Remembers changes as applied; the last one of each key. */
-  raise(changes: readonly ApplyMutation[]): Promise<void>;
-  /** What is at or before the checkpoint needs no guard: it is never applied again (protocol rule 11). */
-  prune(upTo: Hlc): Promise<void>;
-  /** The newest timestamp of all; null: there is none. May be asked without the lock. */
-  furthest(): Promise<Hlc | null>;
-}
+import type { Guard } from '../session/parts.js';
+import type { ApplyMutation } from '../target.js';
 
 export function createGuard(client: pg.Client, schema: string, stream: string, plan: StreamPlan): Guard {
   const guard = `${escapeIdentifier(schema)}.guard`;

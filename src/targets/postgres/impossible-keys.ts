@@ -1,13 +1,14 @@
 import type { ApplyMutation } from '../target.js';
 import type { ApplyTables } from './apply-tables.js';
-import { batchDocument, planBatches } from './batch.js';
-import type { PostgresError } from './errors.js';
+import { planBatches } from '../session/batch.js';
+import { batchDocument } from './batch-document.js';
+import type { Objection } from '../session/objection.js';
 import { ROWS_TOGETHER } from './lift.js';
 import { readKeysSql } from './sql.js';
 import { unstorable } from './unstorable.js';
 
 /** Runs a statement and undoes it if it is refused; returns the refusal. */
-export type Tried = (sql: string, parameters: readonly Buffer[]) => Promise<PostgresError | null>;
+export type Tried = (sql: string, parameters: readonly Buffer[]) => Promise<Objection | null>;
 
 /**
  * The changes without the deletes whose key no row of the target can have: PostgreSQL could not have kept it. Such a row was refused when it
@@ -30,7 +31,7 @@ export async function withoutImpossibleDeletes(
 
 async function findImpossible(
   rows: readonly ApplyMutation[],
-  read: (rows: readonly ApplyMutation[]) => Promise<PostgresError | null>,
+  read: (rows: readonly ApplyMutation[]) => Promise<Objection | null>,
 ): Promise<readonly ApplyMutation[]> {
   const refusal = await read(rows);
   if (refusal === null) return [];
@@ -41,7 +42,7 @@ async function findImpossible(
 }
 
 /** A key that cannot be read for another reason may be that of a row that is there. */
-function isImpossible(row: ApplyMutation, refusal: PostgresError): boolean {
+function isImpossible(row: ApplyMutation, refusal: Objection): boolean {
   return refusal.code === OUT_OF_RANGE || unstorable(JSON.parse(Buffer.from(row.key).toString('utf8'))) !== null;
 }
 

@@ -3,7 +3,8 @@ import type { ColumnSet } from '../../domain/mutation.js';
 import type { ApplyMutation } from '../target.js';
 import type { Reference } from './apply-shape.js';
 import type { ApplyTables } from './apply-tables.js';
-import { batchDocument, planBatches } from './batch.js';
+import { planBatches } from '../session/batch.js';
+import { batchDocument } from './batch-document.js';
 import { contestedSql, referencingSql, standingSql, wholeRowsSql } from './lift-sql.js';
 import { unsentColumns } from './sql.js';
 

@@ -3,7 +3,7 @@ import type pg from 'pg';
 import type { ColumnSet } from '../../domain/mutation.js';
 import type { ApplyMutation } from '../target.js';
 import type { ApplyTables } from './apply-tables.js';
-import type { UpsertBatch } from './batch.js';
+import type { UpsertBatch } from '../session/batch.js';
 import { copyIn } from './copy-in.js';
 import { createCopyWriter, type CopyWriter } from './copy-text.js';
 import { classifyPostgresError } from './errors.js';

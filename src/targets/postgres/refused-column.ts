@@ -1,5 +1,5 @@
 import type { ApplyMutation } from '../target.js';
-import type { PostgresError } from './errors.js';
+import type { Objection } from '../session/objection.js';
 import type { Tried } from './impossible-keys.js';
 import { columnOf, columnValueSql, type ApplyTable } from './sql.js';
 import { unstorable } from './unstorable.js';
@@ -14,7 +14,7 @@ export interface RefusedColumn {
 export interface RefusedRow {
   readonly row: ApplyMutation;
   readonly table: ApplyTable;
-  readonly refusal: PostgresError;
+  readonly refusal: Objection;
   readonly tried: Tried;
 }
 
@@ -24,7 +24,7 @@ export interface RefusedRow {
  */
 export async function findRefusedColumn(refused: RefusedRow): Promise<RefusedColumn> {
   const { refusal } = refused;
-  if (refusal.column !== undefined) return { column: refusal.column, reason: refusal.message };
+  if (refusal.named.column !== undefined) return { column: refusal.named.column, reason: refusal.message };
   return unstorableColumn(refused) ?? (await unreadableColumn(refused)) ?? { column: null, reason: refusal.message };
 }
 

@@ -1,7 +1,8 @@
 import type pg from 'pg';
 import type { ApplyMutation } from '../target.js';
 import type { ApplyTables } from './apply-tables.js';
-import { batchDocument, cutBatch, type Batch, type UpsertBatch } from './batch.js';
+import { cutBatch, type Batch, type UpsertBatch } from '../session/batch.js';
+import { batchDocument } from './batch-document.js';
 import { keysDocument, type Lifted } from './lift.js';
 import { mergeSql, putBackSql } from './lift-sql.js';
 import type { LoadedRows, LoadTables } from './load-tables.js';

@@ -79,6 +79,15 @@ export const APPLY_MUTATIONS = [
   ]),
   ...changesOf('src/targets/postgres/session.ts', FENCE_TEST, [
     [
+      '24',
+      'the server lets a frozen transaction rest for ever',
+      'idle_in_transaction_session_timeout: String(options.idleInTransactionTimeoutMs),',
+      '',
+      'the server ends a session that rests in a transaction, so that its lock does not last (protocol rule 24)',
+    ],
+  ]),
+  ...changesOf('src/targets/session/session.ts', FENCE_TEST, [
+    [
       'C, inv 5',
       'a compare-and-set that hit no row is ignored',
       'if (await row.advance(token, previous, next)) return;',
@@ -88,11 +97,11 @@ export const APPLY_MUTATIONS = [
     [
       'C, inv 3',
       'the checkpoint commits before the rows',
-      `      await client.query(begin);
+      `      await transaction.begin();
       // First of all, and its row lock is held to the commit (protocol rule C): who has lost the token writes no row.
       await compareAndSet(token, fence);`,
       `      await compareAndSet(token, fence);
-      await client.query(begin);`,
+      await transaction.begin();`,
       TOGETHER,
     ],
     [
@@ -101,18 +110,18 @@ export const APPLY_MUTATIONS = [
       `      await compareAndSet(token, fence);
       const result = await work();
       committing = true;
-      const { command } = await client.query('COMMIT');`,
+      await transaction.commit();`,
       `      const result = await work();
       committing = true;
-      const { command } = await client.query('COMMIT');
+      await transaction.commit();
       await compareAndSet(token, fence);`,
       TOGETHER,
     ],
     [
       'inv 3',
       'rows are written outside of the transaction',
-      'await client.query(begin);',
-      'await work(); await client.query(begin);',
+      'await transaction.begin();',
+      'await work(); await transaction.begin();',
       TOGETHER,
     ],
     [
@@ -122,22 +131,16 @@ export const APPLY_MUTATIONS = [
       '{ commitUnknown: false }',
       'the answer to the COMMIT is lost: the outcome is unknown until the row is read under its lock (protocol rule 22)',
     ],
-    [
-      '24',
-      'the server lets a frozen transaction rest for ever',
-      'idle_in_transaction_session_timeout: String(options.idleInTransactionTimeoutMs),',
-      '',
-      'the server ends a session that rests in a transaction, so that its lock does not last (protocol rule 24)',
-    ],
   ]),
-  ...changesOf('src/targets/postgres/session.ts', 'test/apply/loop.test.ts', [
+  ...changesOf('src/targets/session/session.ts', 'test/apply/loop.test.ts', [
     [
       'inv 2',
       'a window is committed in two halves',
       'const result = await work();',
       `const half = window.mutations.length >> 1;
       await write({ ...window, mutations: window.mutations.slice(0, half) });
-      await client.query('COMMIT; BEGIN');
+      await transaction.commit();
+      await transaction.begin();
       const figures = await write({ ...window, mutations: window.mutations.slice(half) });`,
       'whoever reads the target while windows are applied sees the bank’s total (invariant 2)',
     ],
@@ -151,11 +154,11 @@ export const APPLY_MUTATIONS = [
       'triggers are silent with the replication role; enforcement is off for the transaction only (protocol rule 25)',
     ],
   ]),
-  ...changesOf('src/targets/postgres/takeover.ts', FENCE_TEST, [
+  ...changesOf('src/targets/session/takeover.ts', FENCE_TEST, [
     [
       '24, inv 5',
       'a frozen holder is left alone',
-      'const ended = await asTargetError(() => rows.endHolders());',
+      'const ended = await asTargetError(errors, () => rows.endHolders());',
       'const ended = false;',
       'an applier frozen before its COMMIT is ended by the takeover and harmless when it thaws (protocol rule 24)',
     ],
@@ -173,7 +176,7 @@ export const APPLY_MUTATIONS = [
       'a row touches only its own key: one that meets another row’s unique value is refused, and that row stays (invariant 9)',
     ],
   ]),
-  ...changesOf('src/targets/postgres/span-writer.ts', 'test/targets/postgres/apply-order.test.ts', [
+  ...changesOf('src/targets/postgres/change-writer.ts', 'test/targets/postgres/apply-order.test.ts', [
     [
       '21',
       'a transient error is taken for a bad row',
@@ -210,7 +213,7 @@ export const APPLY_MUTATIONS = [
       'a deferrable key that the source does not have keeps enforcement on: PostgreSQL would not check it (rule 25)',
     ],
   ]),
-  ...changesOf('src/targets/postgres/batch.ts', 'test/targets/postgres/apply-values.test.ts', [
+  ...changesOf('src/targets/session/batch.ts', 'test/targets/postgres/apply-values.test.ts', [
     [
       '19',
       'rows of a table share one column set',
@@ -219,7 +222,7 @@ export const APPLY_MUTATIONS = [
       'rows of several column sets in one window: an absent column keeps its value and its default (protocol rule 19)',
     ],
   ]),
-  ...changesOf('src/targets/postgres/batch.ts', 'test/targets/postgres/types.test.ts', [
+  ...changesOf('src/targets/postgres/batch-document.ts', 'test/targets/postgres/types.test.ts', [
     [
       'inv 7',
       'values become JavaScript numbers',
@@ -260,11 +263,11 @@ export const APPLY_MUTATIONS = [
       'what a transaction has loaded is not written by a later one, whether it was rolled back or not, and does not pile up',
     ],
   ]),
-  ...changesOf('src/targets/postgres/session.ts', 'test/targets/postgres/load-tables.test.ts', [
+  ...changesOf('src/targets/session/session.ts', 'test/targets/postgres/load-tables.test.ts', [
     [
       '21',
       'temporary tables are made in the apply transaction',
-      `    await translated('making temporary tables', () => loads.prepare(window.mutations));
+      `    await translated('making temporary tables', () => writer.prepare(window.mutations));
     let more = 0;
     const putAside = options.onBadRow === 'deadLetter' ? refused : null;
     const figures = await inFencedTransaction(token, window, \`applying up to \${formatHlc(window.next)}\`, async () => {
@@ -272,15 +275,15 @@ export const APPLY_MUTATIONS = [
       `    let more = 0;
     const putAside = options.onBadRow === 'deadLetter' ? refused : null;
     const figures = await inFencedTransaction(token, window, \`applying up to \${formatHlc(window.next)}\`, async () => {
-      await loads.prepare(window.mutations);
+      await writer.prepare(window.mutations);
 `,
       'a set goes by COPY whatever it is made of, in a transaction without DDL; a set refused by COPY is told of as by JSON',
     ],
     [
       '21',
       'a second span of a transaction fills tables that are not empty',
-      'loads: parts === undefined && spans.length === 1 ? loads : null',
-      'loads',
+      'bulk: changes.parts === undefined && spans.length === 1',
+      'bulk: true',
       'several spans of one transaction: what one has loaded is not written again by the next',
     ],
   ]),

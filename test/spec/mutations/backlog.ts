@@ -40,7 +40,7 @@ export const BACKLOG_MUTATIONS = [
       ONE,
     ],
   ]),
-  ...changesOf('src/targets/postgres/large-timestamp.ts', LARGE_TEST, [
+  ...changesOf('src/targets/session/large-timestamp.ts', LARGE_TEST, [
     [
       '20',
       'deletes of a large timestamp are written parents first',
@@ -51,8 +51,8 @@ export const BACKLOG_MUTATIONS = [
     [
       '20',
       'what is refused in parts is taken for written',
-      'return written instanceof PostgresError ? null : written.done;',
-      'return written instanceof PostgresError ? { upserts: 0, deletes: 0, inSourceOrder: false } : written.done;',
+      'return written instanceof Objection ? null : written.done;',
+      'return written instanceof Objection ? { upserts: 0, deletes: 0, inSourceOrder: false } : written.done;',
       WHOLE,
     ],
   ]),

@@ -9,7 +9,7 @@ const REPLAY =
   'of a replay, what is taken goes and what is refused stays with its newer error; it is not tried for ever';
 
 export const DEAD_LETTER_MUTATIONS = [
-  ...changesOf('src/targets/postgres/session.ts', DEAD_LETTERS_TEST, [
+  ...changesOf('src/targets/session/session.ts', DEAD_LETTERS_TEST, [
     [
       '28',
       'what is refused is not written down',
@@ -36,15 +36,24 @@ export const DEAD_LETTER_MUTATIONS = [
     [
       '28',
       'a letter commits before the rest of its window',
-      'await insert(kept);',
-      "await insert(kept); await client.query('COMMIT; BEGIN');",
+      'refused.map(({ reason }) => reason),\n      ]);',
+      "refused.map(({ reason }) => reason),\n      ]);\n      await client.query('COMMIT; BEGIN');",
       'rows, letters and checkpoint are one transaction: cut before its COMMIT, none of them is there (protocol rule 28)',
     ],
     [
       '28',
+      'letters of an earlier run are replayed',
+      ' AND letter.hlc > (SELECT cursor FROM ${checkpoint} WHERE stream = $1)',
+      '',
+      'letters of an earlier run of the same name, at or before the cursor, are neither counted nor replayed',
+    ],
+  ]),
+  ...changesOf('src/targets/session/dead-letter-box.ts', DEAD_LETTERS_TEST, [
+    [
+      '28',
       'a later change leaves the letter',
-      '[stream, last.map(sourceTableOf), last.map(({ key }) => textOf(key))]',
-      '[stream, [], []]',
+      'await rows.supersede(last.map(keyOf))',
+      'await rows.supersede([])',
       SUPERSEDED,
     ],
     [
@@ -56,40 +65,35 @@ export const DEAD_LETTER_MUTATIONS = [
     ],
     [
       '28',
-      'letters of an earlier run are replayed',
-      ' AND letter.hlc > (SELECT cursor FROM ${checkpoint} WHERE stream = $1)',
-      '',
-      'letters of an earlier run of the same name, at or before the cursor, are neither counted nor replayed',
-    ],
-    [
-      '28',
       'what is refused again is tried for ever',
       'ofOrder && gone.length > 0',
       'gone.length >= 0 || ofOrder',
       REPLAY,
     ],
-    ['28', 'what is taken stays a letter', 'await client.query(REMOVE, [gone.map(({ id }) => id)]);', '', REPLAY],
+    ['28', 'what is taken stays a letter', 'await rows.remove(gone.map(({ id }) => id));', '', REPLAY],
   ]),
-  ...changesOf('src/targets/postgres/span-writer.ts', DEAD_LETTERS_TEST, [
+  ...changesOf('src/targets/session/span-writer.ts', DEAD_LETTERS_TEST, [
     [
       '28',
       'a refused row of a timestamp is dropped without a letter',
-      'await takeWhatCan(inOrder(others), takerOf(options), mayBeOrder);',
-      '(await takeWhatCan(inOrder(others), takerOf(options), mayBeOrder)).slice(0, 1);',
+      'await takeWhatCan(inOrder(others), takerOf(options), ({ ofOrder }) => ofOrder);',
+      '(await takeWhatCan(inOrder(others), takerOf(options), ({ ofOrder }) => ofOrder)).slice(0, 1);',
       'a timestamp of 500 rows that are all refused, and one of 10,000 with one bad row',
     ],
     [
       '28',
       'a mend of the target is not seen',
-      'if (putAside.refused.length === 0) options.tables.forget();',
+      'if (putAside.length === 0) options.writer.forget();',
       '',
       'what the target takes since it was mended is not put aside',
     ],
+  ]),
+  ...changesOf('src/targets/postgres/change-writer.ts', DEAD_LETTERS_TEST, [
     [
       '28',
       'rows are put aside where a foreign key acts',
-      '!options.enforcementOff && (await familyOf(change.table)).acts;',
-      '!options.enforcementOff && !familyOf;',
+      '!enforcementOff && (await familyOf(table)).acts',
+      'Promise.resolve(!enforcementOff && !familyOf)',
       'where a foreign key acts, a family of tables is written whole or the stream halts; another family of the same transaction is not',
     ],
   ]),

@@ -13,7 +13,7 @@ const PRUNED =
 const STOPS = 'nothing after the stop is applied at once, and a stop that is passed is none (protocol rule 32)';
 
 export const GUARD_MUTATIONS = [
-  ...changesOf('src/targets/postgres/session.ts', GUARD_TEST, [
+  ...changesOf('src/targets/session/session.ts', GUARD_TEST, [
     [
       '27',
       'a window does not check again what was applied at once',
@@ -39,7 +39,7 @@ export const GUARD_MUTATIONS = [
       '27, inv 3',
       'the rows commit before their guards',
       'await guard.raise(open.filter((change) => !left.has(change)));',
-      "await client.query('COMMIT; BEGIN'); await guard.raise(open.filter((change) => !left.has(change)));",
+      'await transaction.commit(); await transaction.begin(); await guard.raise(open.filter((change) => !left.has(change)));',
       'row and guard are one transaction: cut before its COMMIT, neither is there; cut after it, both are (protocol rule 27)',
     ],
     [

@@ -28,7 +28,7 @@ export const APPLY_RULES: readonly Rule[] = [
   {
     name: '19',
     words: 'A statement has rows of one table and one exact column set; an absent column is left alone.',
-    kept: [at('src/targets/postgres/batch.ts', 'new Map<ColumnSet, ApplyMutation[]>()),')],
+    kept: [at('src/targets/session/batch.ts', 'new Map<ColumnSet, ApplyMutation[]>()),')],
     tests: by(
       'test/targets/postgres/apply-values.test.ts',
       'rows of several column sets in one window: an absent column keeps its value and its default (protocol rule 19)',
@@ -55,8 +55,8 @@ export const APPLY_RULES: readonly Rule[] = [
     words:
       'A transient error ends the transaction; only row errors are searched for, inside a live savepoint. No DDL in an apply transaction.',
     kept: [
-      at('src/targets/postgres/span-writer.ts', "if (classifyPostgresError(error) !== 'row') throw error;"),
-      at('src/targets/postgres/session.ts', 'loads.prepare(window.mutations)'),
+      at('src/targets/postgres/change-writer.ts', "if (classifyPostgresError(error) !== 'row') throw error;"),
+      at('src/targets/session/session.ts', 'writer.prepare(window.mutations)'),
     ],
     tests: [
       ...by(
@@ -117,7 +117,7 @@ export const APPLY_RULES: readonly Rule[] = [
     words:
       'A frozen applier does not hold the row: bounded lock waits, idle limit, keepalives, and its session is ended by the takeover.',
     kept: [
-      at('src/targets/postgres/takeover.ts', 'const ended = await asTargetError(() => rows.endHolders());'),
+      at('src/targets/session/takeover.ts', 'const ended = await asTargetError(errors, () => rows.endHolders());'),
       at('src/targets/postgres/session.ts', 'idle_in_transaction_session_timeout:'),
       at(CHECKPOINT_ROW, 'session.backend_start = holder_started'),
     ],
@@ -183,13 +183,10 @@ export const APPLY_RULES: readonly Rule[] = [
       'Immediate mode: row and guard are one transaction under the fence, deletes leave a guard too, windows check again, and guards are pruned up to C only. What the target refuses is staged and acknowledged. The other mode heeds the guards that are left.',
     kept: [
       at('src/targets/postgres/guard.ts', 'WHERE guard.hlc >= change.hlc`;'),
-      at('src/targets/postgres/session.ts', 'await guard.raise(open.filter((change) => !left.has(change)));'),
-      at(
-        'src/targets/postgres/session.ts',
-        'await write(guarded === true ? await recheck(window) : window, putAside);',
-      ),
-      at('src/targets/postgres/session.ts', 'await guard.prune(window.next);'),
-      at('src/targets/postgres/session.ts', 'at > applied && (stopAt === null || at <= stopAt)'),
+      at('src/targets/session/session.ts', 'await guard.raise(open.filter((change) => !left.has(change)));'),
+      at('src/targets/session/session.ts', 'await write(guarded === true ? await recheck(window) : window, putAside);'),
+      at('src/targets/session/session.ts', 'await guard.prune(window.next);'),
+      at('src/targets/session/session.ts', 'at > applied && (stopAt === null || at <= stopAt)'),
       at('src/targets/postgres/checkpoint-records.ts', 'const isOutrun = async ('),
       at('src/receiver/intake.ts', 'if (rows.length > 0) await applyAtOnce?.(rows);'),
       at('src/apply/loop.ts', 'if (outcome instanceof OutrunError) {'),
@@ -232,12 +229,12 @@ export const APPLY_RULES: readonly Rule[] = [
     words:
       'A dead letter commits with C; a later change of its key takes it away in its own transaction; only what is not superseded is tried again, under the fence.',
     kept: [
-      at('src/targets/postgres/session.ts', 'more = await settle(before, window, refused);'),
+      at('src/targets/session/session.ts', 'more = await settle(before, window, refused);'),
       at('src/targets/postgres/dead-letters.ts', 'DELETE FROM ${letters} AS letter USING unnest('),
-      at('src/targets/postgres/dead-letters.ts', 'const kept = refused.filter(({ change }) => isLast.has(change));'),
+      at('src/targets/session/dead-letter-box.ts', 'const kept = refused.filter(({ change }) => isLast.has(change));'),
       at('src/targets/postgres/dead-letters.ts', 'letter.hlc > (SELECT cursor FROM ${checkpoint}'),
       at('src/targets/bad-row-search.ts', 'export async function takeWhatCan<'),
-      at('src/targets/postgres/span-writer.ts', '(await familyOf(change.table)).acts;'),
+      at('src/targets/session/span-writer.ts', 'await options.writer.acts(change.table)'),
     ],
     tests: [
       ...by(

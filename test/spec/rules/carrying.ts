@@ -40,7 +40,7 @@ export const CARRYING_RULES: readonly Rule[] = [
   {
     name: 'inv 3',
     words: 'Rows and the checkpoint that covers them commit in one transaction.',
-    kept: [at('src/targets/postgres/session.ts', 'await compareAndSet(token, fence);\n      const result')],
+    kept: [at('src/targets/session/session.ts', 'await compareAndSet(token, fence);\n      const result')],
     tests: by(FENCE_TEST, 'rows and checkpoint commit together, the compare-and-set first (invariant 3)'),
   },
   {
@@ -86,7 +86,7 @@ export const CARRYING_RULES: readonly Rule[] = [
       'A backlog of any size passes in bounded memory: windows, parts of a large timestamp, and the part of the stage’s file that is mapped.',
     kept: [
       at('src/apply/read-ahead.ts', 'const MOST = 2;'),
-      at('src/targets/postgres/large-timestamp.ts', 'export async function writeInParts('),
+      at('src/targets/session/large-timestamp.ts', 'export async function writeInParts('),
       at('src/staging/lmdb/open-stage.ts', 'if (touched >= MOST_MAPPED) await write('),
     ],
     tests: [
@@ -105,7 +105,7 @@ export const CARRYING_RULES: readonly Rule[] = [
     name: 'inv 7',
     words: 'No value becomes a JavaScript number: rows stay text from the body to the target’s own reader.',
     kept: [
-      at('src/targets/postgres/batch.ts', 'document.set(part, at + 1);'),
+      at('src/targets/postgres/batch-document.ts', 'document.set(part, at + 1);'),
       at('src/targets/postgres/copy-text.ts', 'o = writeCharacter(character, target, o);'),
       at('src/receiver/intake.ts', 'after: body.subarray('),
     ],
@@ -206,7 +206,7 @@ export const CARRYING_RULES: readonly Rule[] = [
       'Each apply transaction begins by moving the checkpoint from where it left it, under its own token, or does nothing.',
     kept: [
       at('src/targets/postgres/checkpoint-row.ts', 'WHERE ${isIt} AND token = $2 AND applied = $3::numeric'),
-      at('src/targets/postgres/session.ts', 'if (await row.advance(token, previous, next)) return;'),
+      at('src/targets/session/session.ts', 'if (await row.advance(token, previous, next)) return;'),
     ],
     tests: by(
       FENCE_TEST,

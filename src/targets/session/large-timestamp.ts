@@ -1,9 +1,7 @@
 import type { AppliedFigures, ApplyMutation, TimestampParts } from '../target.js';
 import { planBatches } from './batch.js';
-import { PostgresError } from './errors.js';
-import { referencesIn, undoable, type SpanWriterOptions } from './span-writer.js';
-import { runBatch } from './statements.js';
-import { findWays } from './ways.js';
+import { Objection } from './objection.js';
+import type { SpanWriterOptions } from './span-writer.js';
 
 /**
  * Writes one timestamp that is too large to be held, part by part, inside the caller's transaction: first the upserts, parents before children,
@@ -11,12 +9,11 @@ import { findWays } from './ways.js';
  * foreign keys allow no batches or the database objects to a row: only the whole set tells whether it is one of order, and which row is bad.
  */
 export async function writeInParts(options: SpanWriterOptions, parts: TimestampParts): Promise<AppliedFigures | null> {
-  const written = await undoable(
-    options,
+  const written = await options.writer.undoable(
     () => write(options, parts),
     (figures) => figures !== null,
   );
-  return written instanceof PostgresError ? null : written.done;
+  return written instanceof Objection ? null : written.done;
 }
 
 async function write(options: SpanWriterOptions, parts: TimestampParts): Promise<AppliedFigures | null> {
@@ -44,8 +41,7 @@ async function writeUpserts(options: SpanWriterOptions, parts: TimestampParts): 
   const tablesWithDeletes = new Set<number>();
   let rows = 0;
   for await (const part of parts(0)) {
-    const { inBatches } = await findWays(options.tables, part, referencesIn(options));
-    if (!inBatches) return null;
+    if (!(await options.writer.mayBatch(part))) return null;
     const upserts = part.filter(({ after }) => after !== null);
     for (const { table, after } of part) if (after === null) tablesWithDeletes.add(table);
     await writeBatches(options, upserts);
@@ -66,5 +62,5 @@ async function writeDeletes(options: SpanWriterOptions, parts: TimestampParts, t
 }
 
 async function writeBatches(options: SpanWriterOptions, mutations: readonly ApplyMutation[]): Promise<void> {
-  for (const batch of planBatches(mutations, options.flushSize)) await runBatch(options, batch);
+  for (const batch of planBatches(mutations, options.flushSize)) await options.writer.writeBatch(batch);
 }

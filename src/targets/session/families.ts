@@ -1,4 +1,4 @@
-import type { ApplyTables } from './apply-tables.js';
+import type { TableName } from '../../domain/table.js';
 
 /** Tables of the stream that foreign keys bind together, in whichever direction. */
 export interface Family {
@@ -9,7 +9,14 @@ export interface Family {
 /** Finds the family of a table by its number. The first question reads every table of the stream; call inside a transaction. */
 export type FindFamily = (table: number) => Promise<Family>;
 
-export function createFamilies(tables: ApplyTables, count: number): FindFamily {
+/** Where the foreign keys onto each table come from. */
+export interface ReferencingTables {
+  referencedBy(table: number): Promise<readonly { readonly table: TableName; readonly acts: boolean }[]>;
+  /** The number of a table of the target; null when the stream has no such table. */
+  numberOf(name: TableName): number | null;
+}
+
+export function createFamilies(tables: ReferencingTables, count: number): FindFamily {
   let families: readonly Family[] | null = null;
   return async (table) => {
     families ??= await readFamilies(tables, count);
@@ -19,10 +26,10 @@ export function createFamilies(tables: ApplyTables, count: number): FindFamily {
   };
 }
 
-async function readFamilies(tables: ApplyTables, count: number): Promise<readonly Family[]> {
+async function readFamilies(tables: ReferencingTables, count: number): Promise<readonly Family[]> {
   const bound = Array.from({ length: count }, (_, table) => ({ tables: [table], acts: false }));
   for (let parent = 0; parent < count; parent++) {
-    for (const reference of (await tables.at(parent, [])).shape.referencedBy) {
+    for (const reference of await tables.referencedBy(parent)) {
       const one = bound[parent];
       const child = tables.numberOf(reference.table);
       const other = child === null ? one : bound[child];

@@ -1,9 +1,7 @@
 import { TargetUnavailableError } from '../failures.js';
 import type { ApplySessionOptions, TakenCheckpoint } from '../target.js';
-import type { CheckpointGroups } from './checkpoint-groups.js';
-import { PostgresError, postgresErrorCode, toTargetError } from './errors.js';
+import type { CheckpointGroups, ErrorWords } from './parts.js';
 
-const LOCK_NOT_AVAILABLE = '55P03';
 const ATTEMPTS = 3;
 
 /**
@@ -13,6 +11,7 @@ const ATTEMPTS = 3;
  */
 export async function takeWithin(
   rows: CheckpointGroups,
+  errors: ErrorWords,
   { stream, lockTimeoutMs }: ApplySessionOptions,
   token: string,
 ): Promise<TakenCheckpoint | null> {
@@ -20,24 +19,25 @@ export async function takeWithin(
     try {
       return await rows.take(token);
     } catch (error) {
-      if (postgresErrorCode(error) !== LOCK_NOT_AVAILABLE) throw toTargetError(error, 'taking the token');
-      const holders = await asTargetError(() => rows.lockHolders());
-      const ended = await asTargetError(() => rows.endHolders());
+      if (!errors.isLockTimeout(error)) throw errors.toTargetError(error, 'taking the token');
+      const holders = await asTargetError(errors, () => rows.lockHolders());
+      const ended = await asTargetError(errors, () => rows.endHolders());
       if (ended && attempt < ATTEMPTS) continue;
+      const cause = errors.causeOf(error);
       throw new TargetUnavailableError(
-        LOCK_NOT_AVAILABLE,
+        cause.code,
         `the checkpoint row of stream ${stream} has been locked for ${lockTimeoutMs} ms by server process ${holders.join(', ') || 'unknown'}, ` +
-          `which is not a session of this stream's last applier: SELECT pg_terminate_backend(<process>) ends it`,
-        { cause: new PostgresError(error) },
+          `which is not a session of this stream's last applier: ${errors.endingSessions}`,
+        { cause },
       );
     }
   }
 }
 
-async function asTargetError<T>(work: () => Promise<T>): Promise<T> {
+async function asTargetError<T>(errors: ErrorWords, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    throw toTargetError(error, 'looking for the session that holds the checkpoint row');
+    throw errors.toTargetError(error, 'looking for the session that holds the checkpoint row');
   }
 }
