@@ -1,5 +1,5 @@
 import type { ComparedColumn, ComparedTable } from '../snapshot.js';
-import { targetColumn, type MappedTable } from './mapped-table.js';
+import { sourceColumn, targetColumn, type MappedTable } from './mapped-table.js';
 import type { TargetColumn } from './table-shape.js';
 
 /**
@@ -9,9 +9,10 @@ import type { TargetColumn } from './table-shape.js';
 export function planComparison({ source, target }: MappedTable): ComparedTable | null {
   const toCompared = (name: string): ComparedColumn[] => {
     const column = targetColumn(target, name);
-    return column
-      ? [{ source: name, target: column.name, targetType: comparedType(column), isEnum: column.base === 'enum' }]
-      : [];
+    if (!column) return [];
+    const sourceType = sourceColumn(source, name)?.type;
+    const own = { source: name, target: column.name, targetType: comparedType(column), isEnum: column.base === 'enum' };
+    return [sourceType === undefined ? own : { ...own, sourceType }];
   };
   const keys = source.primaryKey.flatMap(toCompared);
   if (keys.length === 0 || keys.length !== source.primaryKey.length) return null;

@@ -1,10 +1,11 @@
 import { FOREIGN_KEY_ACTIONS, type ForeignKeyAction } from '../../domain/source-table.js';
 import { formatTableName, type TableName } from '../../domain/table.js';
-import type { MysqlClient, MysqlResult } from './client.js';
+import type { SqlResult } from '../portable/sql-client.js';
+import type { MysqlClient } from './client.js';
 import { matchName } from './names.js';
 import type { TargetColumn, TargetForeignKey, TargetTable, UniqueKey } from './table-shape.js';
 
-type TextFields = MysqlResult['rows'][number];
+type TextFields = SqlResult['rows'][number];
 /** What reading needs of a connection. */
 export type Asking = Pick<MysqlClient, 'query'>;
 
