@@ -172,7 +172,9 @@ function toDriver(value: SqlParameter): string | number | null | Buffer {
   return value instanceof Uint8Array ? Buffer.from(value.buffer, value.byteOffset, value.byteLength) : value;
 }
 
-function transactionsBy(query: SqlClient['query']): Pick<SqlClient, 'begin' | 'commit' | 'rollback' | 'isInTransaction'> {
+function transactionsBy(
+  query: SqlClient['query'],
+): Pick<SqlClient, 'begin' | 'commit' | 'rollback' | 'isInTransaction'> {
   let inTransaction = false;
   const end = async (statement: string): Promise<void> => {
     inTransaction = false;
