@@ -290,10 +290,15 @@ export function toTargetError(
 export const mysqlErrors: ErrorWords = {
   toTargetError,
   endsSession,
-  isLockTimeout: (error) => errnoOf(error) === LOCK_WAIT_TIMEOUT,
+  isLockTimeout,
   causeOf: (error) => new MysqlError(error),
   endingSessions: 'KILL <connection id> ends it',
 };
+
+/** Somebody holds a row for longer than we wait. */
+export function isLockTimeout(error: unknown): boolean {
+  return errnoOf(error) === LOCK_WAIT_TIMEOUT;
+}
 
 const LOCK_WAIT_TIMEOUT = 1205;
 
