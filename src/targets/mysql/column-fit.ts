@@ -228,7 +228,10 @@ const YEARS_OF_DATETIME = 'years before 1 and after 9999, and infinity, are refu
 const YEARS_OF_TIMESTAMP = 'times before 1970 and after 2038-01-19 03:14:07 are refused';
 
 /** What a column does not take where the fit is `bounded`, and whether people are likely to have such values. */
-export function boundOf(source: SourceColumn, target: TargetColumn): { readonly likely: boolean; readonly words: string } {
+export function boundOf(
+  source: SourceColumn,
+  target: TargetColumn,
+): { readonly likely: boolean; readonly words: string } {
   const from = parseSourceType(source.type).base;
   if (target.unsigned) return { likely: true, words: 'negative numbers are refused' };
   switch (target.base) {
@@ -244,12 +247,15 @@ export function boundOf(source: SourceColumn, target: TargetColumn): { readonly 
     case 'enum':
       return { likely: true, words: 'texts that are none of its labels are refused' };
     case 'set':
-      return { likely: true, words: 'texts that are no list of its members, each once and in their order, are refused' };
+      return {
+        likely: true,
+        words: 'texts that are no list of its members, each once and in their order, are refused',
+      };
     case 'inet4':
     case 'inet6':
       return { likely: true, words: 'networks, and addresses of the other length, are refused' };
     case 'double':
-      return { likely: false, words: 'NaN and infinity are refused' };
+      return { likely: false, words: 'NaN and infinity are refused, and minus zero arrives as zero' };
     case 'decimal':
       return {
         likely: true,
@@ -325,7 +331,9 @@ function textType(limit: number | undefined, asKey: boolean, server: MysqlProduc
   const words = `character set utf8mb4 collate ${exactCollation(server)}`;
   if (asKey) return `varchar(${Math.min(limit ?? KEY_CHARACTERS, KEY_CHARACTERS)}) ${words}`;
   // Longer rows than 65,535 bytes are for the text types.
-  return limit === undefined || limit > 1000 ? `longtext character set utf8mb4` : `varchar(${limit}) character set utf8mb4`;
+  return limit === undefined || limit > 1000
+    ? `longtext character set utf8mb4`
+    : `varchar(${limit}) character set utf8mb4`;
 }
 
 /** A key column as wide as a key can be, although the source has no such bound. */

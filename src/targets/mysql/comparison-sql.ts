@@ -22,7 +22,7 @@ export function compareSql(table: ComparedTable): string {
     isJson(comparedTypeOf(column)) ? [`CASE WHEN ${unequal[index]} THEN ${shownSql(column)} END AS j${place}`] : [],
   );
   return `
-    SELECT s.place AS place, ${absent} AS missing, CONCAT_WS(','${positions.map((one) => `, ${one}`).join('')}) AS differing
+    SELECT s.place AS place, ${absent} AS missing, CONCAT_WS(',', NULL${positions.map((one) => `, ${one}`).join('')}) AS differing
       ${jsons.map((one) => `, ${one}`).join('')}
     FROM JSON_TABLE(?, '$[*]' COLUMNS (place FOR ORDINALITY, ${sent})) s
     LEFT JOIN ${quoteTable(table.target)} t ON ${match.join(' AND ')}
@@ -41,7 +41,9 @@ export function keysSql(table: ComparedTable, after: boolean, limit: number): st
 
 /** Which column of the key each ? of `keysSql` stands for. */
 export function placesOfKey(keyCount: number): readonly number[] {
-  const equals = Array.from({ length: keyCount }, (_, last) => Array.from({ length: last + 1 }, (_each, place) => place));
+  const equals = Array.from({ length: keyCount }, (_, last) =>
+    Array.from({ length: last + 1 }, (_each, place) => place),
+  );
   return [0, ...equals.flat()];
 }
 
@@ -83,7 +85,9 @@ function lookupSql(column: ComparedColumn, value: string): string {
       return `CAST(${value} AS DATETIME(6))`;
     default:
       if (isBinary(type)) return `UNHEX(${value})`;
-      return type.collation === null ? value : `CONVERT(${value} USING ${charsetOf(type.collation)}) COLLATE ${type.collation}`;
+      return type.collation === null
+        ? value
+        : `CONVERT(${value} USING ${charsetOf(type.collation)}) COLLATE ${type.collation}`;
   }
 }
 
@@ -111,11 +115,10 @@ function sameSql(column: ComparedColumn, value: string): string {
   return `CAST(${shownSql(column)} AS BINARY) <=> CAST(${value} AS BINARY)`;
 }
 
-/** By value: both spell it in many ways. A text that is no number would be read as 0, and minus zero equals zero. */
+/** By value: both spell it in many ways. A text that is no number would be read as 0. Minus zero is zero there. */
 function sameFloat(column: ComparedColumn, value: string, { base }: ComparedType): string {
   const name = `t.${quoteName(column.target)}`;
   const own = base === 'float' ? `(${name} + 0e0)` : name;
   const isNumber = `${value} REGEXP '^-*[0-9.]+(e[-+]*[0-9]+)*$'`;
-  const sign = `(${name} <> 0 OR (CAST(${name} AS CHAR) LIKE '-%') = (${value} LIKE '-%'))`;
-  return `((${value} IS NULL AND ${name} IS NULL) OR COALESCE(${isNumber} AND ${own} = (${value} + 0e0) AND ${sign}, FALSE))`;
+  return `((${value} IS NULL AND ${name} IS NULL) OR COALESCE(${isNumber} AND ${own} = (${value} + 0e0), FALSE))`;
 }

@@ -2,12 +2,12 @@ import { FOREIGN_KEY_ACTIONS, type ForeignKeyAction } from '../../domain/source-
 import { formatTableName, type TableName } from '../../domain/table.js';
 import type { SqlResult } from '../portable/sql-client.js';
 import type { MysqlClient } from './client.js';
-import { matchName } from './names.js';
+import { matchName, quoteName, quoteTable } from './names.js';
 import type { TargetColumn, TargetForeignKey, TargetTable, UniqueKey } from './table-shape.js';
 
 type TextFields = SqlResult['rows'][number];
 /** What reading needs of a connection. */
-export type Asking = Pick<MysqlClient, 'query'>;
+export type Asking = Pick<MysqlClient, 'query' | 'server'>;
 
 /** What was found under each name asked for: null when there is nothing, or more than one that differs in case alone. */
 export type TableDescriptions = ReadonlyMap<string, TargetTable | null>;
@@ -48,12 +48,11 @@ async function describeSchema(
 
   const columns = await ofTables(columnsSql);
   const indexes = await ofTables(uniqueIndexesSql);
-  const checks = await ofTables(checksSql);
+  const checks =
+    client.server.product === 'MySQL' ? await ofTables(checksSql) : await readChecks(client, schema, spelled);
   const triggers = await ofTables(triggersSql);
-  const keys = (await rowsOf(client, foreignKeysSql(marks), [schema, ...spelled, schema, ...spelled])).reduce(
-    gatherForeignKeys,
-    [],
-  );
+  const keyRows = await rowsOf(client, foreignKeysSql(marks), [schema, ...spelled, schema, ...spelled]);
+  const keys = await withActions(client, keyRows, keyRows.reduce(gatherForeignKeys, []));
 
   const describe = (row: TextFields): TargetTable => {
     const name = { schema, table: text(row, 'name') };
@@ -137,7 +136,7 @@ function toColumn(row: TextFields, jsons: readonly string[]): TargetColumn {
     scale: numberOf(row, 'scale'),
     fraction: numberOf(row, 'fraction'),
     unsigned: /\bunsigned\b/i.test(type),
-    enumLabels: base === 'enum' ? [...type.matchAll(LABEL)].map(([, label]) => (label ?? '').replaceAll("''", "'")) : [],
+    enumLabels: base === 'enum' ? [...type.matchAll(LABEL)].map(([, label]) => unescaped(label ?? '')) : [],
     charset: row.charset ?? null,
     collation: row.collation_name ?? null,
     notNull: row.nullable === 'NO',
@@ -146,6 +145,15 @@ function toColumn(row: TextFields, jsons: readonly string[]): TargetColumn {
     autoIncrement: /\bauto_increment\b/i.test(text(row, 'extra')),
     sequence: SEQUENCE_DEFAULT.exec(preset ?? '')?.[1] ?? null,
   };
+}
+
+const ESCAPES: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', 0: '\0', Z: '\x1a' };
+
+/** A label as COLUMN_TYPE spells it, whatever sql_mode is. */
+function unescaped(label: string): string {
+  return label.replaceAll(/''|\\([\s\S])/g, (_, sign: string | undefined) =>
+    sign === undefined ? "'" : (ESCAPES[sign] ?? sign),
+  );
 }
 
 function numberOf(row: TextFields, name: string): number | null {
@@ -170,15 +178,44 @@ function gatherKeys(rows: readonly TextFields[]): readonly UniqueKey[] {
   return [...keys].map(([name, columns]) => ({ name, columns }));
 }
 
-/** ? = database, tables. MariaDB names a column's own check after the column, so that names recur among tables; MySQL has no table here. */
+/** MySQL. ? = database, tables. A check has its table in another view only. */
 function checksSql(marks: string): string {
   return `
-  SELECT DISTINCT t.TABLE_NAME AS table_name, k.CONSTRAINT_NAME AS name, k.CHECK_CLAUSE AS clause
+  SELECT t.TABLE_NAME AS table_name, k.CONSTRAINT_NAME AS name, k.CHECK_CLAUSE AS clause
   FROM information_schema.TABLE_CONSTRAINTS t
   JOIN information_schema.CHECK_CONSTRAINTS k
     ON k.CONSTRAINT_SCHEMA = t.CONSTRAINT_SCHEMA AND k.CONSTRAINT_NAME = t.CONSTRAINT_NAME
   WHERE t.TABLE_SCHEMA = ? AND t.TABLE_NAME IN (${marks}) AND t.CONSTRAINT_TYPE = 'CHECK'
   ORDER BY 1, 2`;
+}
+
+const COLUMN_CHECK = /^\s*`((?:[^`]|``)+)` .* CHECK \((.*)\),?$/;
+const TABLE_CHECK = /^\s*CONSTRAINT `((?:[^`]|``)+)` CHECK \((.*)\),?$/;
+
+/**
+ * MariaDB. information_schema shows checks, and so which text is JSON, only to who has a privilege on the whole database; SHOW CREATE TABLE to
+ * everybody who may use the table. A column's own check has the column's name.
+ */
+async function readChecks(
+  client: Asking,
+  schema: string,
+  tables: readonly string[],
+): Promise<Map<string, TextFields[]>> {
+  const found = new Map<string, TextFields[]>();
+  for (const table of tables) {
+    const checks = (await readDdl(client, { schema, table })).flatMap((line) => {
+      const [, name, clause] = TABLE_CHECK.exec(line) ?? COLUMN_CHECK.exec(line) ?? [];
+      return name === undefined || clause === undefined ? [] : [{ name: name.replaceAll('``', '`'), clause }];
+    });
+    found.set(table, checks);
+  }
+  return found;
+}
+
+/** The lines of CREATE TABLE; none of a view. */
+async function readDdl(client: Asking, table: TableName): Promise<readonly string[]> {
+  const [shown] = await rowsOf(client, `SHOW CREATE TABLE ${quoteTable(table)}`);
+  return (shown?.['create table'] ?? '').split('\n');
 }
 
 /** ? = database, tables. Shown to those only who have the privilege TRIGGER on the table. */
@@ -189,17 +226,20 @@ function triggersSql(marks: string): string {
   ORDER BY 1, 2`;
 }
 
-/** ? = database, tables, and the same again: keys that leave or reach them, a row for each column */
+/**
+ * ? = database, tables, and the same again: keys that leave or reach them, a row for each column. MariaDB tells their actions only to who has a
+ * privilege on the whole database; others have them from SHOW CREATE TABLE.
+ */
 function foreignKeysSql(marks: string): string {
   return `
   SELECT u.TABLE_SCHEMA AS table_schema, u.TABLE_NAME AS table_name, u.CONSTRAINT_NAME AS name, u.COLUMN_NAME AS column_name,
     u.REFERENCED_TABLE_SCHEMA AS parent_schema, u.REFERENCED_TABLE_NAME AS parent, u.REFERENCED_COLUMN_NAME AS parent_column,
     r.DELETE_RULE AS on_delete, r.UPDATE_RULE AS on_update
   FROM information_schema.KEY_COLUMN_USAGE u
-  JOIN information_schema.REFERENTIAL_CONSTRAINTS r
+  LEFT JOIN information_schema.REFERENTIAL_CONSTRAINTS r
     ON r.CONSTRAINT_SCHEMA = u.CONSTRAINT_SCHEMA AND r.CONSTRAINT_NAME = u.CONSTRAINT_NAME AND r.TABLE_NAME = u.TABLE_NAME
-  WHERE (u.TABLE_SCHEMA = ? AND u.TABLE_NAME IN (${marks}))
-    OR (u.REFERENCED_TABLE_SCHEMA = ? AND u.REFERENCED_TABLE_NAME IN (${marks}))
+  WHERE u.REFERENCED_TABLE_NAME IS NOT NULL AND ((u.TABLE_SCHEMA = ? AND u.TABLE_NAME IN (${marks}))
+    OR (u.REFERENCED_TABLE_SCHEMA = ? AND u.REFERENCED_TABLE_NAME IN (${marks})))
   ORDER BY 1, 2, 3, u.ORDINAL_POSITION`;
 }
 
@@ -220,6 +260,34 @@ function gatherForeignKeys(keys: readonly TargetForeignKey[], row: TextFields): 
       onUpdate: toAction(text(row, 'on_update')),
     },
   ];
+}
+
+/** Fills in what a row without rules leaves open. */
+async function withActions(
+  client: Asking,
+  rows: readonly TextFields[],
+  keys: readonly TargetForeignKey[],
+): Promise<readonly TargetForeignKey[]> {
+  const open = new Set(
+    rows
+      .filter((row) => (row['on_delete'] ?? null) === null)
+      .map((row) => formatTableName({ schema: text(row, 'table_schema'), table: text(row, 'table_name') })),
+  );
+  const filled: TargetForeignKey[] = [];
+  for (const key of keys) {
+    if (!open.has(formatTableName(key.table))) {
+      filled.push(key);
+      continue;
+    }
+    const lines = await readDdl(client, key.table);
+    const line = lines.find((one) => one.trim().startsWith(`CONSTRAINT ${quoteName(key.name)} FOREIGN KEY`)) ?? '';
+    filled.push({
+      ...key,
+      onDelete: toAction(/ ON DELETE ((?:SET |NO )?\w+)/.exec(line)?.[1] ?? 'RESTRICT'),
+      onUpdate: toAction(/ ON UPDATE ((?:SET |NO )?\w+)/.exec(line)?.[1] ?? 'RESTRICT'),
+    });
+  }
+  return filled;
 }
 
 function toAction(rule: string): ForeignKeyAction {

@@ -5,6 +5,7 @@ import { missingDdl } from '../portable/checkpoint-schema.js';
 import { readOtherClaims } from '../portable/claims.js';
 import { serverName, type CheckpointTable } from '../portable/checkpoint-ddl.js';
 import { attempt, isDenied } from './attempt.js';
+import { createCheckpointClient } from './checkpoint-client.js';
 import { mysqlCheckpointDialect } from './checkpoint-dialect.js';
 import type { MysqlClient } from './client.js';
 import { quoteAccount, quoteName } from './names.js';
@@ -23,7 +24,7 @@ export async function checkCheckpoint(
   connected: { readonly account: string; readonly writable: boolean },
 ): Promise<Finding[]> {
   const access: CheckpointAccess = {
-    client,
+    client: createCheckpointClient(client),
     dialect: mysqlCheckpointDialect,
     schema: plan.schema,
     lockTimeoutMs: 0,

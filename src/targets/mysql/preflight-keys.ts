@@ -101,7 +101,8 @@ const TOLD_APART_BY_ANY_COLLATION: ReadonlySet<string> = new Set([
 function coarseness(from: SourceColumn, to: TargetColumn): string | null {
   const { base } = parseSourceType(from.type);
   const isUuid = base === 'uuid';
-  if (to.base === 'binary' && !isUuid) return 'binary(n) fills up with zeros, so a key and the same with zeros at its end are one';
+  if (to.base === 'binary' && !isUuid)
+    return 'binary(n) fills up with zeros, so a key and the same with zeros at its end are one';
   if (to.base === 'float') return 'it keeps fewer digits';
   if (columnFit(from, to) === 'rounds') return 'it rounds';
   const isText = to.collation !== null && to.base !== 'enum' && to.base !== 'json';

@@ -93,12 +93,12 @@ function checkVersion({ product, version: [major, minor], versionText }: MysqlSe
   return [
     createFinding(older ? 'blocking' : 'warning', 'server.version', {
       object: 'the target',
-      problem: older ? `this ${product} is older than what is supported` : `this ${product} is newer than what has been tried`,
+      problem: older
+        ? `this ${product} is older than what is supported`
+        : `this ${product} is newer than what has been tried`,
       found: versionText,
       remedy: action(
-        older
-          ? `Upgrade it to ${product} ${from.join('.')} or later.`
-          : 'Rehearse the whole runbook on a copy first.',
+        older ? `Upgrade it to ${product} ${from.join('.')} or later.` : 'Rehearse the whole runbook on a copy first.',
       ),
     }),
   ];
@@ -118,7 +118,11 @@ async function checkWritable(client: MysqlClient, variables: Variables): Promise
       found: refused === null ? `${on.join(', ')} = ON` : `${refused.message} (${refused.errno})`,
       remedy: on.includes('innodb_read_only')
         ? action('Connect to the primary.')
-        : onTarget(on.includes('super_read_only') ? 'SET GLOBAL super_read_only = OFF; SET GLOBAL read_only = OFF' : 'SET GLOBAL read_only = OFF'),
+        : onTarget(
+            on.includes('super_read_only')
+              ? 'SET GLOBAL super_read_only = OFF; SET GLOBAL read_only = OFF'
+              : 'SET GLOBAL read_only = OFF',
+          ),
     }),
   ];
 }
@@ -212,7 +216,8 @@ function checkSizes(packet: number, variables: Variables): Finding[] {
     findings.push(
       createFinding('warning', 'server.transaction-size', {
         object: 'the target',
-        problem: 'a transaction of CockroachDB that is larger than this cannot be applied as one, and the stream halts there',
+        problem:
+          'a transaction of CockroachDB that is larger than this cannot be applied as one, and the stream halts there',
         found: `${name} = ${value}`,
         remedy: onTarget(`SET GLOBAL ${name} = ${2 * TRANSACTION_WARN_BYTES - 1}`),
       }),
@@ -280,7 +285,8 @@ function checkTimeZone(variables: Variables): Finding[] {
   return [
     createFinding('note', 'server.time-zone', {
       object: 'the target',
-      problem: 'its sessions show TIMESTAMP columns in another zone; those of the stream are in UTC, and DATETIME columns hold the clock of UTC',
+      problem:
+        'its sessions show TIMESTAMP columns in another zone; those of the stream are in UTC, and DATETIME columns hold the clock of UTC',
       found: `time_zone = ${shown}`,
       remedy: action('See that the application reads DATETIME columns as UTC.'),
     }),

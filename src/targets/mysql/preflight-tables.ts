@@ -60,7 +60,8 @@ function notATable(target: TargetTable): Finding {
 function engine(target: TargetTable): Finding {
   return createFinding('blocking', 'table.engine', {
     object: formatTableName(target.name),
-    problem: 'rows of this engine are not part of a transaction, so they and the checkpoint could contradict each other',
+    problem:
+      'rows of this engine are not part of a transaction, so they and the checkpoint could contradict each other',
     found: `ENGINE = ${target.engine}`,
     remedy: onTarget(`ALTER TABLE ${quoteTable(target.name)} ENGINE = InnoDB`),
   });

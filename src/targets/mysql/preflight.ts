@@ -85,7 +85,10 @@ export async function preflightMysql(client: MysqlClient, plan: TargetPlan): Pro
 
   return {
     tables: new Map(
-      [...tables].map(([name, table]) => [name, mapped.find(({ target }) => target.name === table?.name)?.target ?? null]),
+      [...tables].map(([name, table]) => [
+        name,
+        mapped.find(({ target }) => target.name === table?.name)?.target ?? null,
+      ]),
     ),
     enforcementOff,
     sentinel: sentinel?.table ?? null,

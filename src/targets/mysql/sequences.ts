@@ -72,7 +72,8 @@ async function alignCounter(client: Asking, table: TargetTable, column: TargetCo
   // InnoDB takes no value at or below the rows', so it never sets the counter back.
   const statement = `ALTER TABLE ${quoteTable(table.name)} AUTO_INCREMENT = ${furthest + 1n}`;
   const refused = await attempt(client, statement);
-  if (refused !== null && isDenied(refused)) return { ...base, was: shown, now: shown, outcome: 'not-permitted', statement };
+  if (refused !== null && isDenied(refused))
+    return { ...base, was: shown, now: shown, outcome: 'not-permitted', statement };
   if (refused !== null) throw new Error(`the counter of ${formatTableName(table.name)}: ${refused.message}`);
   return { ...base, was: shown, now: String(furthest + 1n), outcome: 'set', statement: null };
 }
@@ -117,7 +118,12 @@ async function alignSequence(
   const numberOf = (field: string): bigint => BigInt(row[field] ?? 0);
   // 0: the step is the server's auto_increment_increment.
   const increment = numberOf('step') === 0n ? 1n : numberOf('step');
-  const shape: SequenceShape = { start: numberOf('start_value'), increment, min: numberOf('least'), max: numberOf('most') };
+  const shape: SequenceShape = {
+    start: numberOf('start_value'),
+    increment,
+    min: numberOf('least'),
+    max: numberOf('most'),
+  };
   const up = increment > 0n;
   const next = numberOf('next_value');
   const furthest = await furthestRow(client, table.name, column.name, up ? 'MAX' : 'MIN');

@@ -5,7 +5,14 @@ import type { SqlResult } from '../portable/sql-client.js';
 import { mysqlCheckpointDialect } from './checkpoint-dialect.js';
 import { connectMysql, type MysqlConnection } from './client.js';
 import { compareSql, keysSql, placesOfKey } from './comparison-sql.js';
-import { asSourceReads, asTargetShows, comparedTypeOf, isJson, sameJson, type ComparedType } from './comparison-values.js';
+import {
+  asSourceReads,
+  asTargetShows,
+  comparedTypeOf,
+  isJson,
+  sameJson,
+  type ComparedType,
+} from './comparison-values.js';
 import { toTargetError } from './errors.js';
 import { quoteTable } from './names.js';
 
@@ -17,7 +24,10 @@ const MOST_BYTES = 4 * 1024 * 1024;
  * Opens one read-only REPEATABLE READ transaction on a connection of its own; it ends with `close`.
  * @throws TargetUnavailableError, TargetRefusedError
  */
-export async function openMysqlSnapshot(connection: MysqlConnection, checkpointSchema: string): Promise<TargetSnapshot> {
+export async function openMysqlSnapshot(
+  connection: MysqlConnection,
+  checkpointSchema: string,
+): Promise<TargetSnapshot> {
   const client = await connectMysql(connection);
   const run = async (doing: string, sql: string, values: readonly (string | null)[]): Promise<SqlResult['rows']> => {
     try {
@@ -117,7 +127,10 @@ function readDifferences(
   rows: SqlResult['rows'],
 ): RowDifferences {
   const positionOf = (row: SqlResult['rows'][number]): number => from + Number(row['place']) - 1;
-  const [absent, present] = [rows.filter((row) => row['missing'] === '1'), rows.filter((row) => row['missing'] !== '1')];
+  const [absent, present] = [
+    rows.filter((row) => row['missing'] === '1'),
+    rows.filter((row) => row['missing'] !== '1'),
+  ];
   const different = present.map((row) => {
     const sent = page[positionOf(row)] ?? [];
     const places = (row['differing'] ?? '').split(',').filter(Boolean);
