@@ -7,6 +7,8 @@ const CLOCK_SKEW_WARN_MS = 5_000;
 /** A row of CockroachDB is seldom larger. */
 const PACKET_WARN_BYTES = 16 * 1024 * 1024;
 const TRANSACTION_WARN_BYTES = 1024 * 1024 * 1024;
+/** What each of the limits takes: less than 2 GiB, in blocks. */
+const MOST_TRANSACTION_BYTES = 2 * TRANSACTION_WARN_BYTES - 4096;
 
 /** The oldest and the newest version that the tests and the manuals speak of. */
 const VERSIONS = { MySQL: { from: [8, 0], to: [8, 4] }, MariaDB: { from: [10, 6], to: [11, 8] } } as const;
@@ -219,7 +221,7 @@ function checkSizes(packet: number, variables: Variables): Finding[] {
         problem:
           'a transaction of CockroachDB that is larger than this cannot be applied as one, and the stream halts there',
         found: `${name} = ${value}`,
-        remedy: onTarget(`SET GLOBAL ${name} = ${2 * TRANSACTION_WARN_BYTES - 1}`),
+        remedy: onTarget(`SET GLOBAL ${name} = ${MOST_TRANSACTION_BYTES}`),
       }),
     );
   }

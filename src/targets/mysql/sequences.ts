@@ -29,9 +29,8 @@ export interface AlignedSequence {
 }
 
 /**
- * Sees that every AUTO_INCREMENT, and every sequence that is a default, goes on beyond the rows that the tables now have, and never sets one
- * back. InnoDB counts on by itself for each row that is inserted with a value; for one that an UPDATE has given, MariaDB does not. Run it while
- * nobody writes to the tables. Idempotent.
+ * Sets every sequence of MariaDB's that is a default beyond the rows that the tables now have, on its own grid, never backwards, and looks whether
+ * an AUTO_INCREMENT has come to its end. Run it while nobody writes to the tables. Idempotent.
  */
 export async function alignSequences(
   client: Asking,
@@ -48,41 +47,23 @@ export async function alignSequences(
   return aligned;
 }
 
-/** Greatest values of the integer types. */
+/** Of the integer types. */
 const BITS: Readonly<Record<string, bigint>> = { tinyint: 8n, smallint: 16n, mediumint: 24n, int: 32n, bigint: 64n };
 
+/**
+ * InnoDB counts on by itself beyond every value that a row is given, by an INSERT or an UPDATE, and keeps the count through deletes and restarts.
+ * What is left to say is that there is no value beyond.
+ */
 async function alignCounter(client: Asking, table: TargetTable, column: TargetColumn): Promise<AlignedSequence> {
-  const base = { sequence: 'AUTO_INCREMENT', table: table.name, column: column.name };
-  const was = await nextOfTable(client, table.name);
-  const furthest = await furthestRow(client, table.name, column.name, 'MAX');
-  if (furthest === null || (was !== null && was > furthest)) {
-    const now = was === null ? null : String(was);
-    return { ...base, was: now, now, outcome: 'beyond', statement: null };
-  }
+  const base = { sequence: 'AUTO_INCREMENT', table: table.name, column: column.name, was: null, now: null };
   const most = (1n << ((BITS[column.base] ?? 64n) - (column.unsigned ? 0n : 1n))) - 1n;
-  const shown = was === null ? null : String(was);
-  if (furthest >= most)
-    return {
-      ...base,
-      was: shown,
-      now: shown,
-      outcome: 'exhausted',
-      statement: `-- ${column.type} ends at ${most}, and rows have ${furthest}: give the column a wider type, then start this again`,
-    };
-  // InnoDB takes no value at or below the rows', so it never sets the counter back.
-  const statement = `ALTER TABLE ${quoteTable(table.name)} AUTO_INCREMENT = ${furthest + 1n}`;
-  const refused = await attempt(client, statement);
-  if (refused !== null && isDenied(refused))
-    return { ...base, was: shown, now: shown, outcome: 'not-permitted', statement };
-  if (refused !== null) throw new Error(`the counter of ${formatTableName(table.name)}: ${refused.message}`);
-  return { ...base, was: shown, now: String(furthest + 1n), outcome: 'set', statement: null };
-}
-
-/** SHOW reads it now; MySQL's information_schema may be a day old. */
-async function nextOfTable(client: Asking, { schema, table }: TableName): Promise<bigint | null> {
-  const { rows } = await client.query(`SHOW TABLE STATUS FROM ${quoteName(schema)} WHERE Name = ?`, [table]);
-  const next = rows[0]?.['auto_increment'] ?? null;
-  return next === null ? null : BigInt(next);
+  const furthest = await furthestRow(client, table.name, column.name, 'MAX');
+  if (furthest === null || furthest < most) return { ...base, outcome: 'beyond', statement: null };
+  return {
+    ...base,
+    outcome: 'exhausted',
+    statement: `-- ${column.type} ends at ${most}, and rows have ${furthest}: give the column a wider type`,
+  };
 }
 
 /** Fractions count up to the next whole number. */
