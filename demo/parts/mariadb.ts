@@ -127,6 +127,8 @@ function initialise(place: Place): void {
     [
       '--no-defaults',
       `--datadir=${dataDir}`,
+      // The folder for temporary files of whoever starts it may be closed to the server's user.
+      `--tmpdir=${dataDir}`,
       '--auth-root-authentication-method=normal',
       '--skip-test-db',
       '--skip-name-resolve',
@@ -157,6 +159,7 @@ function launch(place: Place, port: number, settings: Readonly<Record<string, st
   const all = {
     datadir: place.dataDir,
     socket: place.socket,
+    tmpdir: place.dataDir,
     port: String(port),
     'bind-address': '127.0.0.1',
     'pid-file': path.join(place.dataDir, 'pid'),

@@ -1,7 +1,7 @@
 import type { ColumnSet } from '../domain/mutation.js';
 import type { KeyClass, KeyColumn } from '../domain/table.js';
 import type { RowValues } from './column-shapes.js';
-import { canonicalDecimal } from './decimal-text.js';
+import { canonicalDecimal } from '../domain/decimal-text.js';
 import { EnvelopeError } from './envelope-error.js';
 import { skipBlank, skipValue } from './json-scan.js';
 

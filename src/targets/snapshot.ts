@@ -9,6 +9,8 @@ export interface ComparedColumn {
   readonly targetType: string;
   /** The type is an enum, or an array of one. */
   readonly isEnum: boolean;
+  /** CockroachDB's type text, where the dialect has to know how a value is spelled. */
+  readonly sourceType?: string;
 }
 
 /** What is compared of one table. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { suite, test } from 'node:test';
 import type { KeyClass } from '../../src/domain/table.js';
-import { canonicalDecimal } from '../../src/receiver/decimal-text.js';
+import { canonicalDecimal } from '../../src/domain/decimal-text.js';
 import { EnvelopeError } from '../../src/receiver/envelope-error.js';
 import { createEnvelopeScanner } from '../../src/receiver/envelope-scan.js';
 import { createKeyReader } from '../../src/receiver/key-canon.js';

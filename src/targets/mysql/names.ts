@@ -21,3 +21,25 @@ const EACH_UNSAFE = /['\\\0]/g;
 function escaped(character: string): string {
   return character === '\0' ? '\\0' : `\\${character}`;
 }
+
+/** `` `a`, `b` ``, quoted for SQL. */
+export function quoteColumns(names: readonly string[]): string {
+  return names.map(quoteName).join(', ');
+}
+
+/** An account as GRANT takes it: `'user'@'host'` of CURRENT_USER()'s `user@host`. The host is what follows the last @. */
+export function quoteAccount(account: string): string {
+  const at = account.lastIndexOf('@');
+  return at < 0 ? quoteText(account) : `${quoteText(account.slice(0, at))}@${quoteText(account.slice(at + 1))}`;
+}
+
+/**
+ * Finds a name as a person means it: spelled exactly, else the only one that differs in case alone. Null when there is none or
+ * more than one. So it holds under every lower_case_table_names.
+ */
+export function matchName<T>(wanted: string, candidates: readonly T[], nameOf: (candidate: T) => string): T | null {
+  const exact = candidates.find((candidate) => nameOf(candidate) === wanted);
+  if (exact !== undefined) return exact;
+  const folded = candidates.filter((candidate) => nameOf(candidate).toLowerCase() === wanted.toLowerCase());
+  return folded.length === 1 ? (folded[0] ?? null) : null;
+}

@@ -1,7 +1,7 @@
 import { escapeLiteral } from 'pg';
 import type pg from 'pg';
 import type { TableName } from '../../domain/table.js';
-import { firstFreeValue, type SequenceShape } from './sequence-value.js';
+import { firstFreeValue, type SequenceShape } from '../sequence-value.js';
 import { quoteColumns, quoteTable } from './names.js';
 import { sqlState } from './transaction.js';
 

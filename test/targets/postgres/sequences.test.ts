@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';
 import pg from 'pg';
-import { firstFreeValue } from '../../../src/targets/postgres/sequence-value.js';
+import { firstFreeValue } from '../../../src/targets/sequence-value.js';
 import { alignSequences } from '../../../src/targets/postgres/sequences.js';
 import { startPostgres, type Postgres } from '../../support/postgres.js';
 

@@ -1,0 +1,150 @@
+import { action, createFinding, onTarget, type Finding, type Remedy } from '../../domain/finding.js';
+import { foreignKeyOrder } from '../../domain/foreign-key-order.js';
+import type { ForeignKey } from '../../domain/source-table.js';
+import { formatTableName, type TableName } from '../../domain/table.js';
+import { targetNames, type MappedTable } from './mapped-table.js';
+import { quoteColumns, quoteName, quoteTable } from './names.js';
+import type { TargetForeignKey } from './table-shape.js';
+
+/**
+ * Why foreign keys must stay on: the source has not enforced for us what the target would then leave unchecked
+ * (protocol rule 25). Empty: they may be off.
+ */
+export function checkEnforcementMayBeOff(tables: readonly MappedTable[]): Finding[] {
+  const stream = new Set(tables.map(({ target }) => formatTableName(target.name)));
+  return tables.flatMap((table) => [
+    ...table.target.foreignKeysIn.filter((key) => !stream.has(formatTableName(key.table))).map(referencedFromOutside),
+    ...table.target.foreignKeysOut.flatMap((key) => {
+      if (!stream.has(formatTableName(key.references))) return [referencesOutside(key)];
+      return sourceKey(tables, table, key) === null ? [targetOnly(key)] : [];
+    }),
+  ]);
+}
+
+/** Foreign keys whose actions differ between the sides, and rings of references. */
+export function checkForeignKeys(tables: readonly MappedTable[], enforcementOff: boolean): Finding[] {
+  const differing = tables.flatMap((table) =>
+    table.target.foreignKeysOut.flatMap((key) => {
+      const onSource = sourceKey(tables, table, key);
+      return onSource && differs(onSource, key) ? [actionsDiffer(onSource, key, enforcementOff)] : [];
+    }),
+  );
+  return [...differing, ...checkCycles(tables, enforcementOff)];
+}
+
+function referencedFromOutside(key: TargetForeignKey): Finding {
+  return createFinding('warning', 'foreign-key.referenced-from-outside', {
+    object: formatTableName(key.references),
+    problem: 'a table outside the stream references this one, so foreign keys stay on while rows are applied',
+    found: `${label(key)} of ${formatTableName(key.table)} ON DELETE ${key.onDelete}`,
+    remedy: action(`Add ${formatTableName(key.table)} to the stream, or see that its rows never lose their parent.`),
+  });
+}
+
+function referencesOutside(key: TargetForeignKey): Finding {
+  return createFinding('warning', 'foreign-key.references-outside', {
+    object: formatTableName(key.table),
+    problem:
+      'it references a table outside the stream, so foreign keys stay on and a row whose parent is missing halts the stream',
+    found: `${label(key)} to ${formatTableName(key.references)}`,
+    remedy: action(`Add ${formatTableName(key.references)} to the stream.`),
+  });
+}
+
+function targetOnly(key: TargetForeignKey): Finding {
+  return createFinding('warning', 'foreign-key.target-only', {
+    object: formatTableName(key.table),
+    problem:
+      'the source does not enforce this foreign key, so it stays on and a row without its parent halts the stream',
+    found: `${label(key)} to ${formatTableName(key.references)} on the target only`,
+    remedy: action('Create the same foreign key on CockroachDB, or drop it on the target.'),
+  });
+}
+
+function actionsDiffer(source: ForeignKey, key: TargetForeignKey, enforcementOff: boolean): Finding {
+  return createFinding(enforcementOff ? 'warning' : 'blocking', 'foreign-key.actions-differ', {
+    object: formatTableName(key.table),
+    problem: enforcementOff
+      ? 'the sides treat referencing rows differently: no matter for the stream, but the application will see it after the return'
+      : 'the target would change or keep referencing rows that the source treated otherwise',
+    found: `${label(key)}: ${actions(source)} on the source, ${actions(key)} on the target`,
+    remedy: again(source, key),
+  });
+}
+
+/** InnoDB knows no SET DEFAULT. In one statement the old name would still be taken. */
+function again(source: ForeignKey, key: TargetForeignKey): Remedy {
+  if (source.onDelete === 'SET DEFAULT' || source.onUpdate === 'SET DEFAULT')
+    return action('Give the foreign key on CockroachDB an action other than SET DEFAULT, which InnoDB does not have.');
+  const table = `ALTER TABLE ${quoteTable(key.table)}`;
+  const name = quoteName(key.name);
+  return onTarget(
+    `${table} DROP FOREIGN KEY ${name}; ${table} ADD CONSTRAINT ${name} FOREIGN KEY (${quoteColumns(key.columns)}) REFERENCES ${quoteTable(key.references)} (${quoteColumns(key.referencedColumns)}) ${actions(source)}`,
+  );
+}
+
+function checkCycles(tables: readonly MappedTable[], enforcementOff: boolean): Finding[] {
+  const { cycles } = foreignKeyOrder(
+    tables.map(({ target }) => ({
+      name: formatTableName(target.name),
+      references: target.foreignKeysOut.map((key) => formatTableName(key.references)),
+    })),
+  );
+  return cycles.map((cycle) => {
+    const keys = tables.flatMap(({ target }) =>
+      target.foreignKeysOut.filter(
+        (key) => cycle.includes(formatTableName(key.table)) && cycle.includes(formatTableName(key.references)),
+      ),
+    );
+    return createFinding(enforcementOff ? 'note' : 'warning', 'foreign-key.cycle', {
+      object: cycle.join(', '),
+      problem: enforcementOff
+        ? 'these tables reference each other in a ring, which the stream can check late'
+        : 'these tables reference each other in a ring, and InnoDB checks each row at once, so a window that fills the ring may halt the stream',
+      found: keys.map((key) => `${formatTableName(key.table)} ${label(key)}`).join(', '),
+      remedy: action(
+        enforcementOff
+          ? 'Nothing to do.'
+          : 'Mend what keeps foreign keys on (the findings about foreign keys and about PROCESS), or drop one of these until the return.',
+      ),
+    });
+  });
+}
+
+/** The source's foreign key between the same columns of the same tables, as the plan maps them. */
+function sourceKey(tables: readonly MappedTable[], table: MappedTable, key: TargetForeignKey): ForeignKey | null {
+  const parent = tables.find(({ target }) => isSame(target.name, key.references));
+  if (!parent) return null;
+  const pairs = pairColumns(key.columns, key.referencedColumns);
+  const found = table.source.foreignKeys.find(
+    (candidate) =>
+      isSame(candidate.references, parent.source.table) &&
+      pairColumns(
+        targetNames(table.target, candidate.columns),
+        targetNames(parent.target, candidate.referencedColumns),
+      ) === pairs,
+  );
+  return found ?? null;
+}
+
+function pairColumns(columns: readonly string[], referenced: readonly string[]): string {
+  return JSON.stringify(columns.map((column, index) => [column, referenced[index]]).sort());
+}
+
+function isSame(a: TableName, b: TableName): boolean {
+  return a.schema === b.schema && a.table === b.table;
+}
+
+/** RESTRICT and NO ACTION both refuse. */
+function differs(source: ForeignKey, target: ForeignKey): boolean {
+  const normal = (name: string) => (name === 'RESTRICT' ? 'NO ACTION' : name);
+  return normal(source.onDelete) !== normal(target.onDelete) || normal(source.onUpdate) !== normal(target.onUpdate);
+}
+
+function actions(key: ForeignKey): string {
+  return `ON DELETE ${key.onDelete} ON UPDATE ${key.onUpdate}`;
+}
+
+function label(key: TargetForeignKey): string {
+  return `${key.name} (${key.columns.join(', ')})`;
+}

@@ -1,0 +1,128 @@
+import type { ExtraColumns } from '../../domain/extra-columns.js';
+import type { Finding } from '../../domain/finding.js';
+import type { SourceTable } from '../../domain/source-table.js';
+import { formatTableName, type TableName } from '../../domain/table.js';
+import type { MysqlClient } from './client.js';
+import { describeTables } from './introspection.js';
+import type { MappedTable } from './mapped-table.js';
+import { checkCheckpoint } from './preflight-checkpoint.js';
+import { checkColumns } from './preflight-columns.js';
+import { checkEnforcementMayBeOff, checkForeignKeys } from './preflight-foreign-keys.js';
+import { checkImmediate } from './preflight-immediate.js';
+import { checkKeys } from './preflight-keys.js';
+import { checkPrivileges, checkUnseen } from './preflight-privileges.js';
+import { checkSentinel } from './preflight-sentinel.js';
+import { checkServer } from './preflight-server.js';
+import { checkTriggersSeen, foreignKeysUnseen, readUnseenForeignKeys, withForeignKeys } from './preflight-sight.js';
+import { checkTable, missingTable, sharedTables } from './preflight-tables.js';
+import { checkUniqueKeys } from './preflight-unique-keys.js';
+import type { TargetTable } from './table-shape.js';
+
+/** What is to be replicated into this target. */
+export interface TargetPlan {
+  readonly tables: readonly { readonly source: SourceTable; readonly target: TableName }[];
+  readonly run: string;
+  readonly streams: readonly string[];
+  readonly checkpointSchema: string;
+  /** Connections that the run opens at once. */
+  readonly connectionsNeeded: number;
+  /** The plan asks to apply with foreign keys off where that is safe. */
+  readonly enforcementOffWanted: boolean;
+  /** Table of the drain's sentinel row; null: there is none. */
+  readonly sentinel: TableName | null;
+  /** What becomes of a column that a target table lacks. */
+  readonly extraColumns: ExtraColumns;
+  /** Changes are to be applied before they are acknowledged, not only once they are resolved. */
+  readonly immediate?: boolean;
+}
+
+export interface TargetPreflight {
+  /** Every problem at once. */
+  readonly findings: readonly Finding[];
+  /** The target's tables under their own spelling, by `formatTableName` of the name in the plan; null: missing. */
+  readonly tables: ReadonlyMap<string, TargetTable | null>;
+  /** Wanted, and safe for these tables as far as this user can see (protocol rule 25). */
+  readonly enforcementOff: boolean;
+  /** The sentinel's table under its own spelling; null: none, or missing. */
+  readonly sentinel: TableName | null;
+}
+
+/**
+ * Checks a MySQL or MariaDB target against the plan, over an open connection as the user who will apply. What can be tried is tried, by
+ * statements that change nothing; nothing is left behind. Never stops at the first problem.
+ * @throws the driver's error when the connection is lost
+ */
+export async function preflightMysql(client: MysqlClient, plan: TargetPlan): Promise<TargetPreflight> {
+  const { product } = client.server;
+  const server = await checkServer(client, plan.connectionsNeeded);
+  const tables = await describeTables(
+    client,
+    plan.tables.map(({ target }) => target),
+  );
+  const seen: MappedTable[] = plan.tables.flatMap(({ source, target }) => {
+    const found = tables.get(formatTableName(target));
+    return found ? [{ source, target: found }] : [];
+  });
+  const unseenKeys = await readUnseenForeignKeys(client, seen, product);
+  const mapped = withForeignKeys(seen, unseenKeys ?? []);
+  const obstacles = plan.enforcementOffWanted ? checkEnforcementMayBeOff(mapped) : [];
+  const enforcementOff = plan.enforcementOffWanted && unseenKeys !== null && obstacles.length === 0;
+
+  const missing: Finding[] = [];
+  for (const { target } of plan.tables.filter(({ target }) => !tables.get(formatTableName(target)))) {
+    const unseen = await checkUnseen(client, target, server.account);
+    missing.push(...(unseen.length > 0 ? unseen : [missingTable(target)]));
+  }
+  const privileges: Finding[] = [];
+  // Of a table that may not be read, columns may be hidden, and the others would tell of a table that is none.
+  const readable: MappedTable[] = [];
+  for (const table of mapped.filter(isTable)) {
+    const denied = await checkPrivileges(client, table, server.account);
+    privileges.push(...denied);
+    if (!denied.some(({ id }) => id === 'privilege.select')) readable.push(table);
+  }
+  const sentinel = plan.sentinel === null ? null : await checkSentinel(client, plan.sentinel, server.account);
+
+  return {
+    tables: new Map(
+      [...tables].map(([name, table]) => [
+        name,
+        mapped.find(({ target }) => target.name === table?.name)?.target ?? null,
+      ]),
+    ),
+    enforcementOff,
+    sentinel: sentinel?.table ?? null,
+    findings: [
+      ...server.findings,
+      ...missing,
+      ...sharedTables(mapped),
+      ...mapped.flatMap(checkTable),
+      ...readable.flatMap((table) => [
+        ...checkKeys(table, product),
+        ...checkColumns(table, plan.extraColumns, product),
+      ]),
+      ...privileges,
+      ...(await checkTriggersSeen(client, mapped.filter(isTable), server.account, product)),
+      ...(sentinel?.findings ?? []),
+      ...(plan.enforcementOffWanted && unseenKeys === null ? [foreignKeysUnseen(server.account)] : []),
+      ...obstacles,
+      ...checkForeignKeys(mapped, enforcementOff),
+      ...(plan.immediate === true ? checkImmediate(mapped, enforcementOff) : []),
+      ...checkUniqueKeys(mapped.filter(isTable), enforcementOff),
+      ...(await checkCheckpoint(
+        client,
+        {
+          schema: plan.checkpointSchema,
+          run: plan.run,
+          streams: plan.streams,
+          tables: mapped.map(({ target }) => target.name),
+        },
+        server,
+      )),
+    ],
+  };
+}
+
+function isTable({ target }: MappedTable): boolean {
+  return target.kind === 'table';
+}
