@@ -1,4 +1,5 @@
 import mysql, { type Connection, type ResultSetHeader } from 'mysql2/promise';
+import type { SqlClient, SqlParameter, SqlResult } from '../portable/sql-client.js';
 import { toTargetError } from './errors.js';
 import { readConnectionString } from './connection-string.js';
 
@@ -25,16 +26,8 @@ export interface MysqlServer {
   readonly versionText: string;
 }
 
-export type MysqlParameter = string | Buffer | null;
-
-export interface MysqlResult {
-  /** Keyed by lower-case alias; every value as text, numbers too. Binary values have to be asked for as HEX(). */
-  readonly rows: readonly Readonly<Record<string, string | null>>[];
-  /** Rows that were found, whether or not they were changed; of a SELECT those that it gives. */
-  readonly rowCount: number;
-}
-
-export interface MysqlClient {
+/** Binary values have to be asked for as HEX(). */
+export interface MysqlClient extends SqlClient {
   readonly server: MysqlServer;
   /** The session's number on the server: what KILL takes. */
   readonly id: string;
@@ -42,8 +35,6 @@ export interface MysqlClient {
   readonly database: string | null;
   /** Bytes that a statement may have. */
   readonly maxAllowedPacket: number;
-  /** One statement; `?` are the places of the parameters. @throws the driver's error as it is */
-  query(sql: string, parameters?: readonly MysqlParameter[]): Promise<MysqlResult>;
   /** Ends the session; a connection that does not answer is cut. */
   close(): Promise<void>;
 }
@@ -136,6 +127,7 @@ async function setUpSession(
     database,
     maxAllowedPacket: Number(facts?.['packet']),
     query,
+    ...transactionsBy(query),
     close: () => close(connection),
   };
 }
@@ -167,12 +159,33 @@ function readServer(versionText: string): MysqlServer {
   };
 }
 
-function queryOn(connection: Connection): MysqlClient['query'] {
-  return async (sql, parameters = []) => {
-    const [answer] = await connection.query(sql, [...parameters]);
+function queryOn(connection: Connection): SqlClient['query'] {
+  return async (sql, parameters = []): Promise<SqlResult> => {
+    const [answer] = await connection.query(sql, parameters.map(toDriver));
     if (!Array.isArray(answer)) return { rows: [], rowCount: (answer as ResultSetHeader).affectedRows };
     const rows = (answer as Record<string, string | null>[]).map(lowerCased);
     return { rows, rowCount: rows.length };
+  };
+}
+
+function toDriver(value: SqlParameter): string | number | null | Buffer {
+  return value instanceof Uint8Array ? Buffer.from(value.buffer, value.byteOffset, value.byteLength) : value;
+}
+
+function transactionsBy(query: SqlClient['query']): Pick<SqlClient, 'begin' | 'commit' | 'rollback' | 'isInTransaction'> {
+  let inTransaction = false;
+  const end = async (statement: string): Promise<void> => {
+    inTransaction = false;
+    await query(statement);
+  };
+  return {
+    async begin() {
+      await query('START TRANSACTION');
+      inTransaction = true;
+    },
+    commit: () => end('COMMIT'),
+    rollback: () => end('ROLLBACK'),
+    isInTransaction: () => inTransaction,
   };
 }
 

@@ -63,7 +63,6 @@ const CLASS_OF_ERRNO: Readonly<Record<number, MysqlErrorClass>> = {
   // Values.
   1048: 'row', // NULL in a NOT NULL column
   1062: 'row', // duplicate key
-  1153: 'row', // a packet beyond max_allowed_packet; too large for a statement of one row
   1169: 'row', // unique constraint
   1216: 'row', // foreign key
   1217: 'row',
