@@ -109,6 +109,11 @@ const LIKE_ORACLE: readonly string[] = [
   `CREATE OR REPLACE VIEW ALL_TAB_IDENTITY_COLS AS
    SELECT table_schema AS OWNER, table_name AS TABLE_NAME, column_name AS COLUMN_NAME, identity_generation AS GENERATION_TYPE
    FROM information_schema.columns WHERE is_identity = 'YES'`,
+  `CREATE OR REPLACE VIEW ALL_TABLES AS
+   SELECT table_schema AS OWNER, table_name AS TABLE_NAME, CASE WHEN table_type LIKE '%TEMPORARY' THEN 'Y' ELSE 'N' END AS TEMPORARY
+   FROM information_schema.tables`,
+  `CREATE OR REPLACE VIEW ALL_TAB_COMMENTS AS
+   SELECT table_schema AS OWNER, table_name AS TABLE_NAME, remarks AS COMMENTS FROM information_schema.tables`,
   `CREATE OR REPLACE VIEW ALL_JSON_COLUMNS AS
    SELECT table_schema AS OWNER, table_name AS TABLE_NAME, column_name AS COLUMN_NAME, 'TEXT' AS FORMAT
    FROM information_schema.columns WHERE FALSE`,
