@@ -205,9 +205,15 @@ function words(number: number, message: string): string {
  * the statement, as the literals of their kinds.
  */
 function inlined(sql: string, binds: readonly Bind[]): string {
-  return sql.replace(/'(?:[^']|'')*'|"[^"]*"|:(\d+)\b/g, (part, place: string | undefined) =>
-    place === undefined ? part : literal(binds[Number(place) - 1] ?? null),
-  );
+  let count = 0;
+  const text = sql.replace(/'(?:[^']|'')*'|"[^"]*"|:(\d+)\b/g, (part, place: string | undefined) => {
+    if (place === undefined) return part;
+    // The driver takes values in the order in which their places stand, and each place once.
+    if (Number(place) !== ++count) throw new Error(`:${place} stands where the driver takes value ${count}: ${sql}`);
+    return literal(binds[count - 1] ?? null);
+  });
+  if (count !== binds.length) throw new Error(`${binds.length} values for ${count} places, which is NJS-098: ${sql}`);
+  return text;
 }
 
 function literal(value: Bind): string {

@@ -52,7 +52,7 @@ export interface RowStatement {
  * @throws SchemaMismatchError when the target lacks a column
  */
 export function upsertStatement(table: ApplyTable, columns: ColumnSet): RowStatement {
-  const sources = sourcesOf(table, columns);
+  const sources = numbered(sourcesOf(table, columns));
   const named = sources.map((source, i) => ({ ...source, alias: `s.c${i + 1}` }));
   const written = named.filter(({ column }) => !column.generated);
   const updated = written.filter(({ column }) => !table.key.includes(column));
@@ -88,11 +88,10 @@ function asKey(column: ApplyColumn, alias: string): string {
  * @throws SchemaMismatchError when the target lacks a column
  */
 export function insertStatement(table: ApplyTable, columns: ColumnSet, kept: readonly ApplyColumn[]): RowStatement {
-  const sources = sourcesOf(table, columns);
-  const written = sources.filter(({ column }) => !column.generated);
+  const sources = numbered(sourcesOf(table, columns).filter(({ column }) => !column.generated));
   const keptValues = kept.map(({ type }, i) => valueSql(type, `:${sources.length + i + 1}`));
-  const names = [...written.map(({ column }) => column), ...kept].map(({ name }) => quoteName(name));
-  const values = [...written.map(({ value }) => value), ...keptValues];
+  const names = [...sources.map(({ column }) => column), ...kept].map(({ name }) => quoteName(name));
+  const values = [...sources.map(({ value }) => value), ...keptValues];
   const { kinds, ...rest } = statement(
     `INSERT INTO ${quoteTable(table.shape.name)} (${names.join(', ')}) VALUES (${values.join(', ')})`,
     sources,
@@ -160,10 +159,12 @@ const NULL: Field = { kind: 'null', text: 'null' };
 /** Where the value of a column comes from. */
 interface Source {
   readonly column: ApplyColumn;
-  /** SQL of the value; has one parameter. */
-  readonly value: string;
-  /** Places in the row of the fields that it is made of. */
   readonly bind: (fields: readonly Field[]) => Bind;
+}
+
+/** With SQL of the value, which has one parameter. The driver takes them in the order in which they stand, whatever their numbers. */
+function numbered(sources: readonly Source[]): readonly (Source & { readonly value: string })[] {
+  return sources.map((source, i) => ({ ...source, value: valueSql(source.column.type, `:${i + 1}`) }));
 }
 
 function statement(sql: string, sources: readonly Source[]): RowStatement {
@@ -188,11 +189,11 @@ function sourcesOf(table: ApplyTable, columns: ColumnSet): readonly Source[] {
   const collecting = collectingColumn(table, own, lacking.length === 0 ? null : lacking.map(({ name }) => name));
   const always = given.find(({ column }) => column.identityAlways)?.column;
   if (always !== undefined) throw identityAlways(table.shape, always);
-  const sources: Omit<Source, 'value'>[] = given
+  const sources: Source[] = given
     .filter(({ column }) => !column.generated || table.key.includes(column))
     .map(({ column, place }) => ({ column, bind: (fields) => bindOf(column, fields[place] ?? NULL) }));
   if (collecting !== null) sources.push({ column: collecting, bind: (fields) => objectOf(lacking, fields) });
-  return sources.map((source, i) => ({ ...source, value: valueSql(source.column.type, `:${i + 1}`) }));
+  return sources;
 }
 
 /** JSON text of an object of fields. */

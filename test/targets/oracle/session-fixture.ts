@@ -29,9 +29,9 @@ export interface SessionFixture {
   readonly admin: H2Session;
   readonly store: CheckpointStore;
   readonly stream: string;
-  open(options?: Partial<SessionOptions>): Promise<ApplySession>;
+  readonly open: (options?: Partial<SessionOptions>) => Promise<ApplySession>;
   /** Rows of a query, every value as text. */
-  rows(sql: string): Promise<(string | null)[][]>;
+  readonly rows: (sql: string) => Promise<(string | null)[][]>;
 }
 
 export async function createSessionFixture(
@@ -58,7 +58,7 @@ export async function createSessionFixture(
     admin,
     store,
     stream,
-    async open(over = {}) {
+    open: async (over = {}) => {
       const options: SessionOptions = {
         plan: planIn(schema, tables),
         stream,
@@ -75,7 +75,7 @@ export async function createSessionFixture(
       opened.push(session);
       return session;
     },
-    async rows(sql) {
+    rows: async (sql) => {
       const { rows } = await admin.execute(sql);
       await admin.commit();
       return rows.map((row) => Object.values(row));
