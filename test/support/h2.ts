@@ -262,18 +262,16 @@ function createSession(client: pg.Client): H2Session {
     },
     async executeMany(sql, rows) {
       const errors: BatchError[] = [];
-      const rowCounts: number[] = [];
       for (const [offset, binds] of rows.entries()) {
         try {
-          rowCounts.push((await run(inlined(sql, binds))).rowCount ?? 0);
+          await run(inlined(sql, binds));
         } catch (error) {
           // What it has done it has undone, as in Oracle.
           if (!(error instanceof OraError)) throw error;
-          rowCounts.push(0);
           errors.push({ offset, error });
         }
       }
-      return { rowCounts, errors };
+      return errors;
     },
     commit: () => end('COMMIT'),
     rollback: () => end('ROLLBACK'),

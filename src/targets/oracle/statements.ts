@@ -48,8 +48,7 @@ export async function runRows(
     }
   }
   if (sent.length === 0) return refused;
-  const { errors } = await client.executeMany(sql, binds, kinds);
-  for (const { offset, error } of errors) {
+  for (const { offset, error } of await client.executeMany(sql, binds, kinds)) {
     const row = sent[offset];
     // A deadlock, or a column that is gone, is told of a row, too.
     if (row === undefined || classifyOracleError(error) !== 'row') throw error;
