@@ -57,6 +57,8 @@ const mayReadClock = [
   'src/targets/postgres/preflight-server.ts',
   // When the sentinel row was written is for people who find it.
   'src/targets/postgres/sentinel.ts',
+  // When a row has last changed is for people, too.
+  'src/targets/portable/checkpoint-ddl.ts',
   // The dates of a certificate are of the wall clock.
   'src/receiver/tls.ts',
 ];

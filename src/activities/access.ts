@@ -35,7 +35,7 @@ export async function withStore<T>(
   place: Place,
   work: (store: CheckpointStore) => Promise<T>,
 ): Promise<T> {
-  const store = await access.target(place).openStore(place.checkpointSchema);
+  const store = await access.target(place).openStore();
   try {
     return await work(store);
   } finally {

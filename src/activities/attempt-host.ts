@@ -17,8 +17,8 @@ export interface AttemptWish {
   /** Workflow that hears the attempt's words. */
   readonly workflowId: string;
   readonly plan: StreamPlan;
-  readonly targetDatabase: string;
-  readonly targetSchema: string;
+  /** Segments of the sink URL's path. */
+  readonly sinkPath: readonly string[];
   readonly enforcementOff: boolean;
   readonly apply: RunbookInput['apply'];
   /** Not null: the attempt reads its changefeed itself, over the connection to the source. */

@@ -32,8 +32,7 @@ export interface ChangefeedWish {
   readonly stream: string;
   readonly word: ListeningWord;
   readonly plan: StreamPlan;
-  readonly targetDatabase: string;
-  readonly targetSchema: string;
+  readonly sinkPath: readonly string[];
   readonly options: RunbookInput['changefeed'];
   readonly createTimeoutMs: number;
 }
@@ -51,7 +50,7 @@ export function createChangefeedActivities(access: Access, secrets: SinkSecrets)
     ): Promise<{ jobId: string; status: string; created: boolean; cancelled: readonly string[] }> {
       const { place, stream, word } = wish;
       const signal = shutdownSignal(Context.current());
-      const at = { ...receiverAddress(word.receiverUrl), path: [wish.targetDatabase, wish.targetSchema] };
+      const at = { ...receiverAddress(word.receiverUrl), path: wish.sinkPath };
       const { tls, token } = await secrets.read();
       const tables = wish.plan.map((table) => table.source);
       await withStore(access, place, async (store) => {

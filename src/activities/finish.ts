@@ -107,7 +107,7 @@ export function createFinishActivities(deps: ComparisonDeps) {
         if (compared.differing === 0) return compared;
         const letters = await withStore(deps, place, (store) => store.countDeadLetters(place.run));
         if (letters.count === 0) return compared;
-        const why = `${describeDeadLetters(letters, place.checkpointSchema)}: mend the target, signal replayDeadLetters, and finish again`;
+        const why = `${describeDeadLetters(letters, deps.target(place).deadLetterTable)}: mend the target, signal replayDeadLetters, and finish again`;
         return { ...compared, summary: `${compared.summary}. ${why}` };
       } finally {
         clearInterval(timer);

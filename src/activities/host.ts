@@ -7,8 +7,7 @@ import type { SinkSecrets } from './changefeed.js';
 
 export interface ProofWish {
   readonly word: ListeningWord;
-  readonly targetDatabase: string;
-  readonly targetSchema: string;
+  readonly sinkPath: readonly string[];
   readonly stream: string;
 }
 
@@ -26,14 +25,9 @@ export function createHostActivities({ host, secrets }: { readonly host: string;
      * Proves the receiver with a request through its advertised URL, TLS and DNS included, with what CockroachDB will be given. The answer must
      * name the very attempt.
      */
-    async proveReceiver({
-      word,
-      targetDatabase,
-      targetSchema,
-      stream,
-    }: ProofWish): Promise<{ url: string; answer: string }> {
+    async proveReceiver({ word, sinkPath, stream }: ProofWish): Promise<{ url: string; answer: string }> {
       const url = new URL(word.receiverUrl);
-      url.pathname = `/${encodeURIComponent(targetDatabase)}/${encodeURIComponent(targetSchema)}`;
+      url.pathname = `/${sinkPath.map(encodeURIComponent).join('/')}`;
       url.search = new URLSearchParams({
         [STREAM_PARAMETER]: stream,
         [INCARNATION_PARAMETER]: String(word.incarnation),

@@ -25,8 +25,8 @@ export interface PreflightDeps extends Access {
 export interface PreflightFacts {
   readonly findings: readonly Finding[];
   readonly plan: StreamPlan;
-  readonly targetDatabase: string;
-  readonly targetSchema: string;
+  /** Segments of the sink URL's path. */
+  readonly sinkPath: readonly string[];
   readonly enforcementOff: boolean;
   readonly clusterId: string;
   readonly tableIds: Readonly<Record<string, string>>;
@@ -48,13 +48,17 @@ export function createPreflightActivities(deps: PreflightDeps) {
       if (receiver !== null) findings.unshift(...receiver.findings);
       else if (input.intake !== 'pull') findings.push(noReceiver());
       const sentinel = input.drain.sentinel === undefined ? null : parseTableName(input.drain.sentinel);
-      // The sink URL's path names one schema, as the sender's address. Each row finds its table by its topic, in whatever schema.
-      const targetSchema = input.targetSchema ?? wanted[0]?.schema ?? 'public';
-
-      const target = deps.target(place);
-      // The target's database names the path of the sink URL; an unreachable target is a finding beside the others.
-      const database = await attempt(findings, 'target', place.target, () => target.databaseName());
-      const cursor = database === null ? null : await withStore(deps, place, (store) => store.read(place.run));
+      const target = await attempt(findings, 'target', place.target, () => Promise.resolve(deps.target(place)));
+      const schema = input.targetSchema ?? target?.defaultSchema ?? undefined;
+      // The sink URL's path names one schema, as the sender's address. Each row finds its table by its topic, in whatever schema. An unreachable
+      // target is a finding beside the others.
+      const sinkPath =
+        target === null
+          ? null
+          : await attempt(findings, 'target', place.target, () =>
+              target.sinkPath(schema ?? wanted[0]?.schema ?? 'public'),
+            );
+      const cursor = sinkPath === null ? null : await withStore(deps, place, (store) => store.read(place.run));
       const source = await attempt(findings, 'source', place.source, () =>
         withSource(deps, place, async (cockroach) => ({
           clusterId: await readClusterId(cockroach),
@@ -64,7 +68,7 @@ export function createPreflightActivities(deps: PreflightDeps) {
             settings: input.clusterSettings,
             stream: place.run,
             intake: input.intake,
-            receiver: receiver && { ...receiverAddress(receiver.advertisedUrl), path: [database ?? '', targetSchema] },
+            receiver: receiver && { ...receiverAddress(receiver.advertisedUrl), path: sinkPath ?? [] },
             outageMs: input.limits.outage,
             ...(cursor === null ? {} : { cursor: cursor.applied }),
             ...(sentinel === null ? {} : { sentinel }),
@@ -75,15 +79,14 @@ export function createPreflightActivities(deps: PreflightDeps) {
       findings.push(...(source?.findings ?? []));
       const tables = source?.tables ?? [];
       const answer =
-        source === null || database === null
+        source === null || target === null || sinkPath === null
           ? null
           : await attempt(findings, 'target', place.target, () =>
               target.preflight({
-                tables: tables.map((table) => ({ source: table, target: targetOf(table.table, input.targetSchema) })),
+                tables: tables.map((table) => ({ source: table, target: targetOf(table.table, schema) })),
                 run: place.run,
-                checkpointSchema: place.checkpointSchema,
                 enforcementOffWanted: input.apply.enforcement === 'auto',
-                sentinel: sentinel && targetOf(sentinel, input.targetSchema),
+                sentinel: sentinel && targetOf(sentinel, schema),
                 extraColumns: input.apply.extraColumns,
                 ...(input.apply.enableParallelApplies ? { applyConnections: input.apply.targetMaxPoolSize } : {}),
                 immediate: input.apply.mode === 'immediate',
@@ -97,7 +100,7 @@ export function createPreflightActivities(deps: PreflightDeps) {
         );
         findings.push(...(lacking ?? []));
       }
-      const ordered = planStream(tables, answer?.order ?? [], input.targetSchema);
+      const ordered = planStream(tables, answer?.order ?? [], schema);
       const plan = input.apply.enableParallelApplies
         ? planGroups(ordered, tables, answer?.references ?? [], input.apply.parallelism)
         : ordered;
@@ -105,8 +108,7 @@ export function createPreflightActivities(deps: PreflightDeps) {
       return {
         findings,
         plan,
-        targetDatabase: database ?? '',
-        targetSchema,
+        sinkPath: sinkPath ?? [],
         enforcementOff: answer?.enforcementOff ?? false,
         clusterId: source?.clusterId ?? '',
         tableIds: Object.fromEntries(tables.map((table) => [formatTableName(table.table), table.id])),

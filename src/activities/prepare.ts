@@ -178,9 +178,10 @@ export function createPrepareActivities(access: Access) {
         const row = await store.read(place.run);
         const left = await store.removeRun(place.run);
         return {
-          said: `our rows in schema ${place.checkpointSchema} of the target are removed`,
+          said: `our rows in schema ${access.target(place).checkpointSchema} of the target are removed`,
           applied: row === null ? null : formatHlc(row.applied),
-          deadLettersLeft: left.count === 0 ? null : sayDeadLettersLeft(left, place.checkpointSchema, place.run),
+          deadLettersLeft:
+            left.count === 0 ? null : sayDeadLettersLeft(left, access.target(place).deadLetterTable, place.run),
         };
       });
     },

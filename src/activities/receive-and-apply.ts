@@ -86,7 +86,6 @@ export function createReceiveAndApply(access: Access, host: AttemptHost) {
           access.target(wish.place).openApplySession({
             plan: wish.plan,
             stream,
-            checkpointSchema: wish.place.checkpointSchema,
             flushSize: wish.apply.flushSize,
             extraColumns: wish.apply.extraColumns,
             onBadRow: wish.apply.onBadRow,
@@ -143,8 +142,7 @@ export function createReceiveAndApply(access: Access, host: AttemptHost) {
             const { receive } = attempt.takeIn(incarnation, beforeAck);
             if (pull !== null)
               return pull.open({ incarnation, cursor: held.binding()?.resolved ?? HLC_ZERO, receive, again });
-            const path = [wish.targetDatabase, wish.targetSchema];
-            return requireReceiver(host).register({ stream, path, token: attempt.token, receive });
+            return requireReceiver(host).register({ stream, path: wish.sinkPath, token: attempt.token, receive });
           },
           onTaken: attempt.onTaken,
           onTrouble: attempt.onTrouble,

@@ -3,7 +3,7 @@ import type { IntrospectedTable } from '../cockroach/introspect.js';
 import { packGroups, type TableLink } from '../domain/apply-groups.js';
 import { formatTableName, type StreamPlan, type TableName } from '../domain/table.js';
 
-/** The target table of a source table: of the same name, in the schema that the input names, else in the one of the same name. */
+/** The target table of a source table: of the same name, in the schema given, else in the one of the same name. */
 export function targetOf(source: TableName, targetSchema: string | undefined): TableName {
   return { schema: targetSchema ?? source.schema, table: source.table };
 }

@@ -15,6 +15,7 @@ import type { Intake } from '../domain/runbook-input.js';
 import { viewChanged, type StreamView } from '../domain/stream-view.js';
 import type { TableName } from '../domain/table.js';
 import { withSource, withStore, type Access } from './access.js';
+import type { TargetDriver } from '../targets/driver.js';
 import type { CheckpointStore } from '../targets/target.js';
 import { CataloguedError, translate, translated } from './failure-translation.js';
 import { pause } from './pause.js';
@@ -78,7 +79,11 @@ export function createWatchActivities(access: Access) {
               history = await readUnprotectedHistory(source, wish.tables ?? []);
               protectionMaxAgeMs = await readProtectionMaxAge(source);
             }
-            const look = await lookOnce({ source, store: await sides.store() }, wish, signal);
+            const look = await lookOnce(
+              { source, target: access.target(wish.place), store: await sides.store() },
+              wish,
+              signal,
+            );
             const now = performance.now();
             if (look.applied !== view.applied) advancedAt = now;
             failingSince = null;
@@ -194,6 +199,7 @@ const NOTHING_SEEN: StreamView = {
 
 interface Sides {
   readonly source: Cockroach;
+  readonly target: TargetDriver;
   readonly store: CheckpointStore;
 }
 
@@ -215,7 +221,7 @@ function openSides(
       return (source ??= await access.openSource(place));
     },
     async store() {
-      return (store ??= await access.target(place).openStore(place.checkpointSchema));
+      return (store ??= await access.target(place).openStore());
     },
     async lagOf(applied) {
       return source === null ? null : readLag(source, applied).catch(() => null);
@@ -234,8 +240,8 @@ function unavailable(error: unknown): 'Source.Unavailable' | 'Target.Unavailable
   return type === 'Source.Unavailable' || type === 'Target.Unavailable' ? type : null;
 }
 
-async function lookOnce({ source, store }: Sides, wish: WatchWish, signal: AbortSignal) {
-  const { place, stream, incarnation } = wish;
+async function lookOnce({ source, store, target }: Sides, wish: WatchWish, signal: AbortSignal) {
+  const { stream, incarnation } = wish;
   // A run that was started anew with the other intake may have left one.
   if (wish.intake === 'pull') await cancelLower(source, { stream, incarnation }, { signal });
   else await settleJobs(source, { stream, incarnation }, { signal });
@@ -251,7 +257,7 @@ async function lookOnce({ source, store }: Sides, wish: WatchWish, signal: Abort
     deadLetters:
       letters.count === 0
         ? null
-        : { count: letters.count, cause: describeDeadLetters(letters, place.checkpointSchema) },
+        : { count: letters.count, cause: describeDeadLetters(letters, target.deadLetterTable) },
   };
 }
 

@@ -17,20 +17,19 @@ export const NO_DEAD_LETTERS: DeadLetters = { count: 0, tables: [] };
 /** Tables named in a sentence; a status and a history have limits. */
 const TABLES_NAMED = 5;
 
-/** Where they are and of which tables, for people. No row value. Pure. */
-export function describeDeadLetters({ count, tables }: DeadLetters, checkpointSchema: string): string {
+/** Where they are (`table` is the target's name for it) and of which tables, for people. No row value. Pure. */
+export function describeDeadLetters({ count, tables }: DeadLetters, table: string): string {
   const named = tables.slice(0, TABLES_NAMED).map((one) => `${one.table} ${one.count}`);
   if (tables.length > TABLES_NAMED) named.push(`${tables.length - TABLES_NAMED} more tables`);
   const waiting = count === 1 ? '1 change that the target refused is' : `${count} changes that the target refused are`;
-  return `${waiting} in ${checkpointSchema}.dead_letters (${named.join(', ')})`;
+  return `${waiting} in ${table} (${named.join(', ')})`;
 }
 
 /** What the ending says of those that stay. Pure. */
-export function sayDeadLettersLeft(letters: DeadLetters, checkpointSchema: string, run: string): string {
-  const table = `${checkpointSchema}.dead_letters`;
+export function sayDeadLettersLeft(letters: DeadLetters, table: string, run: string): string {
   const of = `run = '${run.replaceAll("'", "''")}'`;
   return (
-    `${describeDeadLetters(letters, checkpointSchema)}, and ${letters.count === 1 ? 'stays' : 'stay'} there: see which rows still lack ` +
+    `${describeDeadLetters(letters, table)}, and ${letters.count === 1 ? 'stays' : 'stay'} there: see which rows still lack ` +
     `(SELECT source_table, key, row_json, reason FROM ${table} WHERE ${of} ORDER BY hlc), mend them by hand, then DELETE FROM ${table} WHERE ${of}`
   );
 }

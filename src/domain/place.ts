@@ -4,6 +4,7 @@ export interface Place {
   readonly run: string;
   readonly source: string;
   readonly target: string;
-  readonly checkpointSchema: string;
+  /** Absent: where the target's dialect keeps the checkpoint. */
+  readonly checkpointSchema?: string | undefined;
   readonly statementTimeoutMs: number;
 }

@@ -227,8 +227,8 @@ export const runbookInputSchema = z.strictObject(
     intake: z.enum(INTAKES, 'expected "webhook" or "pull"').default('webhook'),
     /** Schema of the target tables, where it is not the source's. */
     targetSchema: identifier('the name of a schema').optional(),
-    /** Where the checkpoint lives on the target. */
-    checkpointSchema: identifier('the name of a schema').default('_failback'),
+    /** Where the checkpoint lives on the target. Absent: where its dialect keeps it. */
+    checkpointSchema: identifier('the name of a schema').optional(),
     /** A database for the stage, so that it outlives its host. Absent: the stage is in the folder of the worker that receives. */
     staging: staging.optional(),
     /** Cluster settings to set while the stream runs. */

@@ -12,9 +12,8 @@ export interface StreamArgs {
   readonly run: string;
   readonly input: RunbookInput;
   readonly plan: StreamPlan;
-  /** Database of the target, first segment of the sink URL's path. */
-  readonly targetDatabase: string;
-  readonly targetSchema: string;
+  /** Segments of the sink URL's path, as the target's dialect wants them. */
+  readonly sinkPath: readonly string[];
   /** Whether foreign keys and triggers may be off during our transactions, as preflight has found. */
   readonly enforcementOff: boolean;
   readonly carried: StreamCarried;

@@ -3,13 +3,13 @@ import type { Finding } from '../domain/finding.js';
 import type { SourceTable } from '../domain/source-table.js';
 import type { TableName } from '../domain/table.js';
 import type { ComparedTable, TargetSnapshot } from './snapshot.js';
-import type { ApplySession, ApplySessionOptions, CheckpointStore } from './target.js';
+import type { ApplySession, CheckpointStore } from './target.js';
+import type { SessionOptions } from './session/session.js';
 
 /** What is to be replicated into a target. */
 export interface TargetWish {
   readonly tables: readonly { readonly source: SourceTable; readonly target: TableName }[];
   readonly run: string;
-  readonly checkpointSchema: string;
   readonly enforcementOffWanted: boolean;
   /** Table of the drain's sentinel row; null: there is none. */
   readonly sentinel: TableName | null;
@@ -37,16 +37,28 @@ export interface SequencesAnswer {
   readonly remains: readonly string[];
 }
 
+/** Whom a driver works for. */
+export interface DriverOptions {
+  readonly run: string;
+  /** Absent: where the dialect keeps it. */
+  readonly checkpointSchema?: string | undefined;
+}
+
 /** One target database behind a connection name. Each dialect has its own folder and answers to this. */
 export interface TargetDriver {
-  readonly dialect: 'postgres';
-  /** Name of the database, first segment of the sink URL's path. */
-  databaseName(): Promise<string>;
+  /** Where target tables are when the input names no schema; null: in a schema of the source's name. */
+  readonly defaultSchema: string | null;
+  /** Where the checkpoint lives, as people find it. */
+  readonly checkpointSchema: string;
+  /** Name of the table of dead letters, as people write it in SQL. */
+  readonly deadLetterTable: string;
+  /** Segments of the sink URL's path for tables of this schema. */
+  sinkPath(schema: string): Promise<readonly string[]>;
   preflight(wish: TargetWish): Promise<TargetAnswer>;
-  openStore(checkpointSchema: string): Promise<CheckpointStore>;
-  openApplySession(options: ApplySessionOptions & { readonly collapseMutations: boolean }): Promise<ApplySession>;
+  openStore(): Promise<CheckpointStore>;
+  openApplySession(options: Omit<SessionOptions, 'checkpointSchema'>): Promise<ApplySession>;
   /** Everything of the target at one moment, for the comparison. */
-  openSnapshot(checkpointSchema: string): Promise<TargetSnapshot>;
+  openSnapshot(): Promise<TargetSnapshot>;
   /** What is compared of each table, column by column. */
   planComparison(
     tables: readonly { readonly source: SourceTable; readonly target: TableName }[],

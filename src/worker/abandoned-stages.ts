@@ -12,7 +12,7 @@ const sheetSchema = z.object({
   stageId: z.string(),
   run: z.string(),
   target: z.string(),
-  checkpointSchema: z.string(),
+  checkpointSchema: z.string().optional(),
 });
 type Sheet = z.output<typeof sheetSchema>;
 

@@ -29,7 +29,7 @@ export function createComparison(access: Access): ComparisonDeps['compare'] {
         }),
       );
       for (const [name, value] of Object.entries(SOURCE_TEXT_SETTINGS)) await source.query(`SET ${name} = '${value}'`);
-      const snapshot = await target.openSnapshot(place.checkpointSchema);
+      const snapshot = await target.openSnapshot();
       let before = 0;
       let table = '';
       let rowsOfTable = 0;

@@ -11,7 +11,7 @@ import { startReceiver, type Receiver } from '../receiver/server.js';
 import { openLmdbStage } from '../staging/lmdb/open-stage.js';
 import { budgetOf } from '../staging/room.js';
 import { createSqlStaging } from '../staging/sql/staging.js';
-import { createPostgresDriver } from '../targets/postgres/driver.js';
+import { createTargetDriver } from '../targets/registry.js';
 import type { Stage } from '../staging/stage.js';
 import { createAbandonedStages, rememberPlace, type AbandonedStages } from './abandoned-stages.js';
 import { createComparison } from './compare.js';
@@ -59,7 +59,7 @@ export async function createDependencies(
         applicationName: `failback ${place.run}`,
         statementTimeoutMs: place.statementTimeoutMs,
       }),
-    target: (place) => createPostgresDriver(connect(place.target), place.run),
+    target: (place) => createTargetDriver(connect(place.target), place),
     staging: (staging, run) => createSqlStaging(connect(staging.connection), staging, run),
   };
   const openStage = (stream: string): Stage => openLmdbStage({ stageDir: config.stageDir, stream });

@@ -84,8 +84,7 @@ async function keep(state: StreamState, word: ListeningWord): Promise<void> {
     await insist(patience(state), () =>
       boundedActivities('prove the receiver through its advertised URL').proveReceiver({
         word,
-        targetDatabase: args.targetDatabase,
-        targetSchema: args.targetSchema,
+        sinkPath: args.sinkPath,
         stream: args.run,
       }),
     );
@@ -187,8 +186,7 @@ async function ensureJob(state: StreamState, word: ListeningWord): Promise<void>
       stream: args.run,
       word,
       plan: args.plan,
-      targetDatabase: args.targetDatabase,
-      targetSchema: args.targetSchema,
+      sinkPath: args.sinkPath,
       options: args.input.changefeed,
       createTimeoutMs: args.input.limits.createChangefeed,
     });

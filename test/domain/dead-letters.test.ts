@@ -9,17 +9,17 @@ const counted = (...counts: readonly number[]) => ({
 
 test('dead letters are told with their number, table and source tables, of which the first are named', () => {
   assert.equal(
-    describeDeadLetters(counted(1), '_failback'),
+    describeDeadLetters(counted(1), '_failback.dead_letters'),
     '1 change that the target refused is in _failback.dead_letters (public.t0 1)',
   );
   assert.equal(
     describeDeadLetters(counted(9, 8, 7, 6, 5, 4, 3), 'ours'),
-    '42 changes that the target refused are in ours.dead_letters (public.t0 9, public.t1 8, public.t2 7, public.t3 6, public.t4 5, 2 more tables)',
+    '42 changes that the target refused are in ours (public.t0 9, public.t1 8, public.t2 7, public.t3 6, public.t4 5, 2 more tables)',
   );
 });
 
 test('those that a run leaves are told with the statements to look and to throw away', () => {
-  const said = sayDeadLettersLeft(counted(2), '_failback', "o'hara");
+  const said = sayDeadLettersLeft(counted(2), '_failback.dead_letters', "o'hara");
   assert.match(said, /^2 changes .* and stay there: .*WHERE run = 'o''hara' ORDER BY hlc.*DELETE FROM _failback/);
 });
 

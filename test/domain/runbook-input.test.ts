@@ -9,7 +9,7 @@ test('the least input is enough, and every default is filled in', () => {
   const parsed = parseRunbookInput(MINIMAL);
   assert.ok(parsed.ok);
   const { input } = parsed;
-  assert.equal(input.checkpointSchema, '_failback');
+  assert.equal(input.checkpointSchema, undefined);
   assert.equal(input.changefeed.resolved, '250ms');
   assert.equal(input.drain.quietFor, 30_000);
   assert.equal(input.limits.outage, 12 * 3_600_000);

@@ -47,8 +47,7 @@ async function prepare(run: string): Promise<(incarnation: number) => Changefeed
     stream: run,
     word: { token: 'any', host: 'any', incarnation, cursor, applied, receiverUrl, stageKept: true },
     plan: facts.plan,
-    targetDatabase: facts.targetDatabase,
-    targetSchema: facts.targetSchema,
+    sinkPath: facts.sinkPath,
     options: parsed.input.changefeed,
     createTimeoutMs: 30_000,
   });

@@ -29,9 +29,9 @@ async function createScene(t: TestContext) {
     open,
     log: () => undefined,
     access: {
-      target: ({ target, run }) => {
+      target: ({ target, run, checkpointSchema }) => {
         if (url === null) throw new UnknownConnectionError(target, []);
-        return createPostgresDriver(url, run);
+        return createPostgresDriver(url, { run, checkpointSchema });
       },
     },
   });

@@ -1,5 +1,5 @@
 import mysql, { type Connection, type ResultSetHeader } from 'mysql2/promise';
-import type { SqlClient, SqlParameter, SqlResult } from '../portable/sql-client.js';
+import type { SqlClient, SqlResult } from '../portable/sql-client.js';
 import { toTargetError } from './errors.js';
 import { readConnectionString } from './connection-string.js';
 
@@ -27,7 +27,7 @@ export interface MysqlServer {
 }
 
 /** Binary values have to be asked for as HEX(). */
-export interface MysqlClient extends SqlClient {
+export interface MysqlClient extends Pick<SqlClient, 'query'> {
   readonly server: MysqlServer;
   /** The session's number on the server: what KILL takes. */
   readonly id: string;
@@ -127,7 +127,6 @@ async function setUpSession(
     database,
     maxAllowedPacket: Number(facts?.['packet']),
     query,
-    ...transactionsBy(query),
     close: () => close(connection),
   };
 }
@@ -161,31 +160,10 @@ function readServer(versionText: string): MysqlServer {
 
 function queryOn(connection: Connection): SqlClient['query'] {
   return async (sql, parameters = []): Promise<SqlResult> => {
-    const [answer] = await connection.query(sql, parameters.map(toDriver));
+    const [answer] = await connection.query(sql, [...parameters]);
     if (!Array.isArray(answer)) return { rows: [], rowCount: (answer as ResultSetHeader).affectedRows };
     const rows = (answer as Record<string, string | null>[]).map(lowerCased);
     return { rows, rowCount: rows.length };
-  };
-}
-
-function toDriver(value: SqlParameter): string | number | null | Buffer {
-  return value instanceof Uint8Array ? Buffer.from(value.buffer, value.byteOffset, value.byteLength) : value;
-}
-
-function transactionsBy(query: SqlClient['query']): Pick<SqlClient, 'begin' | 'commit' | 'rollback' | 'isInTransaction'> {
-  let inTransaction = false;
-  const end = async (statement: string): Promise<void> => {
-    inTransaction = false;
-    await query(statement);
-  };
-  return {
-    async begin() {
-      await query('START TRANSACTION');
-      inTransaction = true;
-    },
-    commit: () => end('COMMIT'),
-    rollback: () => end('ROLLBACK'),
-    isInTransaction: () => inTransaction,
   };
 }
 

@@ -6,6 +6,8 @@ import {
   TargetRefusedError,
   TargetUnavailableError,
 } from '../failures.js';
+import { Objection } from '../session/objection.js';
+import type { ErrorWords } from '../session/parts.js';
 
 /**
  * What an error of MySQL, MariaDB or of the connection to it means for an apply transaction.
@@ -183,27 +185,32 @@ export function endsSession(error: unknown): boolean {
   return errno === null ? error instanceof Error : ENDS_SESSION.has(errno);
 }
 
-/** 1205: somebody holds a row for longer than we wait. */
-export function isLockTimeout(error: unknown): boolean {
-  return errnoOf(error) === 1205;
-}
-
 /** What may be known of an error of the driver's: never a value of a row, nor the words of a trigger. */
-export class MysqlError extends Error {
-  readonly code: string;
-  /** The column that the server names. */
-  readonly column: string | null;
-  /** The constraint or key that the server names. */
-  readonly constraint: string | null;
+export class MysqlError extends Objection {
   constructor(error: unknown) {
-    super(shownMessage(error));
-    this.name = 'MysqlError';
-    this.code = mysqlErrorCode(error);
     const words = error instanceof Error && errnoOf(error) !== null ? error.message : '';
-    this.column = namedColumn(words);
-    this.constraint = namedConstraint(words);
+    super(
+      shownMessage(error),
+      mysqlErrorCode(error),
+      CODES_OF_ORDER.has(errnoOf(error) ?? 0) || meetsAnotherRow(error),
+      {
+        column: namedColumn(words) ?? undefined,
+        constraint: namedConstraint(words) ?? undefined,
+      },
+    );
+    this.name = 'MysqlError';
   }
 }
+
+/** Of unique and foreign keys. */
+const CODES_OF_ORDER: ReadonlySet<number> = new Set([1062, 1169, 1216, 1217, 1451, 1452, 1557, 1586, 1761, 1762]);
+
+/** The addition with which an upsert says that it has met a row of another key (`upsertSql`). */
+function meetsAnotherRow(error: unknown): boolean {
+  return errnoOf(error) === OVERFLOW && error instanceof Error && /~\(?0\)? \+ \(1 \+/.test(error.message);
+}
+
+const OVERFLOW = 1690;
 
 /** A value may hold any of the words around it, so that a column is named by what stands behind the last of them. */
 function namedColumn(message: string): string | null {
@@ -239,6 +246,7 @@ export function shownMessage(error: unknown): string {
   const errno = errnoOf(error);
   const { message } = error;
   if (errno === null) return message;
+  if (meetsAnotherRow(error)) return 'a row of another key has a value of a unique key that this row brings';
   if (errno === 1644) return 'an exception was raised (its words may hold row values and are not shown)';
   if (WORDS_WITHOUT_VALUES.has(errno)) return message;
   if (errno === 1062 || errno === 1586) {
@@ -278,6 +286,21 @@ export function toTargetError(
       );
   }
 }
+
+export const mysqlErrors: ErrorWords = {
+  toTargetError,
+  endsSession,
+  isLockTimeout,
+  causeOf: (error) => new MysqlError(error),
+  endingSessions: 'KILL <connection id> ends it',
+};
+
+/** Somebody holds a row for longer than we wait. */
+export function isLockTimeout(error: unknown): boolean {
+  return errnoOf(error) === LOCK_WAIT_TIMEOUT;
+}
+
+const LOCK_WAIT_TIMEOUT = 1205;
 
 function isTargetError(error: unknown): error is Error {
   return (

@@ -3,6 +3,7 @@ import type { ColumnSet } from '../../domain/mutation.js';
 import { formatTableName } from '../../domain/table.js';
 import { SchemaMismatchError } from '../failures.js';
 import { createRowReader, readKey, type Field } from '../row-reader.js';
+import { Objection } from '../session/objection.js';
 import type { ApplyColumn, ApplyShape } from './apply-shape.js';
 import { quoteName, quoteTable } from './names.js';
 import { foldsWhenCompared, UnfitValueError } from './types.js';
@@ -33,22 +34,11 @@ export function columnOf(shape: ApplyShape, name: string): ApplyColumn | null {
   return shape.columns.find((column) => column.name.toLowerCase() === name.toLowerCase()) ?? null;
 }
 
-/** A value that its column cannot take as it is. */
-export class UnfitColumnError extends Error {
-  override readonly name = 'UnfitColumnError';
-  constructor(
-    readonly column: string,
-    message: string,
-  ) {
-    super(message);
-  }
-}
-
 /** Writes rows of one exact column set. */
 export interface RowWriter {
   /** The columns that are written: those that the row gives and the target does not compute itself. */
   readonly columns: readonly ApplyColumn[];
-  /** SQL of each of their values. @throws UnfitColumnError */
+  /** SQL of each of their values. @throws Objection */
   values(row: Uint8Array): readonly string[];
 }
 
@@ -76,16 +66,21 @@ export function createRowWriter(table: ApplyTable, columns: ColumnSet): RowWrite
   };
 }
 
+/** In place of a number of the server's: it has not been asked. */
+const UNFIT = 'unfit-value';
+
 function valueSql(column: ApplyColumn, field: Field | undefined): string {
   if (field === undefined) throw new Error(`a row or key has no value for column "${column.name}"`);
   try {
     return column.write(field);
   } catch (error) {
-    throw error instanceof UnfitValueError ? new UnfitColumnError(column.name, error.message) : error;
+    throw error instanceof UnfitValueError
+      ? new Objection(error.message, UNFIT, false, { column: column.name })
+      : error;
   }
 }
 
-/** SQL of the values of a key. @throws UnfitColumnError where no row of the table can have this key */
+/** SQL of the values of a key. @throws Objection where no row of the table can have this key */
 export function keyValues({ key }: ApplyTable, text: Uint8Array): readonly string[] {
   const fields = readKey(text);
   return key.map((column, i) => valueSql(column, fields[i]));
@@ -125,9 +120,6 @@ export function upsertSql(table: ApplyTable, columns: readonly ApplyColumn[]): A
   ];
   return { ...insertSql(table, columns), behind: ` ON DUPLICATE KEY UPDATE ${assignments.join(', ')}` };
 }
-
-/** The number of the error of that addition. */
-export const ANOTHER_ROW = '1690';
 
 function isSameSql(column: ApplyColumn, a: string, b: string): string {
   return foldsWhenCompared(column.type) ? `${a} = ${b} AND ${charactersSql(a)} = ${charactersSql(b)}` : `${a} = ${b}`;

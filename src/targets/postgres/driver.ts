@@ -2,7 +2,7 @@ import type pg from 'pg';
 import { foreignKeyOrder } from '../../domain/foreign-key-order.js';
 import type { SourceTable } from '../../domain/source-table.js';
 import { formatTableName, type TableName } from '../../domain/table.js';
-import type { SequencesAnswer, TargetDriver } from '../driver.js';
+import type { DriverOptions, SequencesAnswer, TargetDriver } from '../driver.js';
 import { openPostgresCheckpointStore } from './checkpoint-store.js';
 import { connectPostgres } from './client.js';
 import { planComparison } from './comparison-plan.js';
@@ -22,7 +22,10 @@ const CONNECTIONS_BESIDE = 4;
  * A PostgreSQL target behind its connection string. Each call connects anew; nothing is opened before it is needed.
  * @param connectionString holds the password; it is never shown
  */
-export function createPostgresDriver(connectionString: string, run: string): TargetDriver {
+export function createPostgresDriver(
+  connectionString: string,
+  { run, checkpointSchema = '_failback' }: DriverOptions,
+): TargetDriver {
   const connection = { connectionString, applicationName: `failback ${run}` };
 
   const asking = async <T>(doing: string, work: (client: pg.Client) => Promise<T>): Promise<T> => {
@@ -37,11 +40,13 @@ export function createPostgresDriver(connectionString: string, run: string): Tar
   };
 
   return {
-    dialect: 'postgres',
-    databaseName: () =>
+    defaultSchema: null,
+    checkpointSchema,
+    deadLetterTable: `${checkpointSchema}.dead_letters`,
+    sinkPath: (schema) =>
       asking('reading the name of the database', async (client) => {
         const { rows } = await client.query<{ name: string }>('SELECT current_database() AS name');
-        return rows[0]?.name ?? '';
+        return [rows[0]?.name ?? '', schema];
       }),
     preflight: (wish) =>
       asking('checking the target', async (client) => {
@@ -49,7 +54,7 @@ export function createPostgresDriver(connectionString: string, run: string): Tar
           tables: wish.tables,
           run: wish.run,
           streams: [wish.run],
-          checkpointSchema: wish.checkpointSchema,
+          checkpointSchema,
           connectionsNeeded: CONNECTIONS_BESIDE + (wish.applyConnections ?? 1) + (wish.immediate === true ? 1 : 0),
           enforcementOffWanted: wish.enforcementOffWanted,
           sentinel: wish.sentinel,
@@ -60,13 +65,13 @@ export function createPostgresDriver(connectionString: string, run: string): Tar
         const references = found.flatMap((table) => table.foreignKeysOut);
         return { findings, order: orderOf(found), references, enforcementOff, sentinel };
       }),
-    openStore: (checkpointSchema) => openPostgresCheckpointStore(connection, checkpointSchema),
-    openApplySession: (options) => openPostgresApplySession({ ...options, connectionString }),
+    openStore: () => openPostgresCheckpointStore(connection, checkpointSchema),
+    openApplySession: (options) => openPostgresApplySession({ ...options, checkpointSchema, connectionString }),
     writeSentinel: (table, id) => asking('writing the sentinel row', (client) => writeSentinel(client, table, id)),
     eraseSentinel: (table, id) => asking('deleting the sentinel row', (client) => eraseSentinel(client, table, id)),
     alignSequences: (tables) =>
       asking('setting sequences', async (client) => describe(await alignSequences(client, tables))),
-    openSnapshot: (checkpointSchema) => openPostgresSnapshot(connection, checkpointSchema),
+    openSnapshot: () => openPostgresSnapshot(connection, checkpointSchema),
     planComparison: (tables) =>
       asking('reading the target tables', async (client) => {
         const found = await describeTables(

@@ -16,16 +16,12 @@ export async function prepare(runbook: Runbook, facts: Facts): Promise<void> {
     }),
   );
 
-  undo.before(
-    'removing our tables from the target',
-    `drop what run ${run} has in schema ${input.checkpointSchema}`,
-    async () => {
-      const removed = await undoActivities('remove our rows and tables from the target').removeRun({ place });
-      runbook.appliedAtEnd = removed.applied;
-      runbook.deadLettersLeft = removed.deadLettersLeft ?? null;
-      return removed.said;
-    },
-  );
+  undo.before('removing our tables from the target', `drop what run ${run} has in the checkpoint schema`, async () => {
+    const removed = await undoActivities('remove our rows and tables from the target').removeRun({ place });
+    runbook.appliedAtEnd = removed.applied;
+    runbook.deadLettersLeft = removed.deadLettersLeft ?? null;
+    return removed.said;
+  });
   const remembered = await step(runbook, () =>
     boundedActivities('create the checkpoint schema, claim the tables').rememberRun({
       place,
