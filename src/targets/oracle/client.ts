@@ -172,16 +172,17 @@ const CLOSE_MS = 2000;
 
 /** Numbers, dates and intervals are spelled by the server, to the last digit; long texts come whole. */
 function asText({ dbType }: oracledb.Metadata<unknown>): oracledb.FetchTypeResponse | undefined {
+  if (dbType === oracledb.DB_TYPE_BOOLEAN)
+    return { converter: (value: unknown) => (typeof value === 'boolean' ? String(value) : null) };
   return NEVER_TEXT.has(dbType) ? undefined : { type: oracledb.DB_TYPE_VARCHAR };
 }
 
-/** The driver has no text of these: statements write RAWTOHEX, and ask for no BLOB. */
+/** Text as it is, and what the driver has no text of: no statement asks for a BLOB or an interval. */
 const NEVER_TEXT: ReadonlySet<unknown> = new Set([
   oracledb.DB_TYPE_VARCHAR,
   oracledb.DB_TYPE_BLOB,
   oracledb.DB_TYPE_INTERVAL_DS,
   oracledb.DB_TYPE_INTERVAL_YM,
-  oracledb.DB_TYPE_BOOLEAN,
 ]);
 
 function lowerCased(row: Readonly<Record<string, string | null>>): OracleRow {
