@@ -108,8 +108,8 @@ export async function connectOracle(config: OracleConnection): Promise<OracleCli
         ? {}
         : { DDL_LOCK_TIMEOUT: String(Math.ceil(config.lockTimeoutMs / 1000)) }),
     };
-    const assigned = Object.entries(settings).map(([name, value]) => `${name} = ${value}`);
-    await connection.execute(`ALTER SESSION SET ${assigned.join(' ')}`);
+    for (const [name, value] of Object.entries(settings))
+      await connection.execute(`ALTER SESSION SET ${name} = ${value}`);
     connection.callTimeout = config.callTimeoutMs ?? 0;
     return createClient(connection);
   } catch (error) {
