@@ -48,6 +48,9 @@ export async function startH2(): Promise<H2> {
     });
     client.on('error', () => undefined);
     await client.connect();
+    // H2 sends an answer in small pieces, each held back until the one before is acknowledged: what we send acknowledges at once.
+    const { stream } = client.connection;
+    stream.on('data', () => stream.write(FLUSH));
     return client;
   };
   const ready = async (): Promise<true> => {
@@ -73,6 +76,9 @@ export async function startH2(): Promise<H2> {
     },
   };
 }
+
+/** The protocol's message Flush: nothing answers it. */
+const FLUSH = Buffer.from([0x48, 0, 0, 0, 4]);
 
 /** What H2's Oracle mode lacks and our statements use. Views of the catalogue give what Oracle's own give, as far as we read them. */
 const LIKE_ORACLE: readonly string[] = [
@@ -103,6 +109,11 @@ const LIKE_ORACLE: readonly string[] = [
   `CREATE OR REPLACE VIEW ALL_TAB_IDENTITY_COLS AS
    SELECT table_schema AS OWNER, table_name AS TABLE_NAME, column_name AS COLUMN_NAME, identity_generation AS GENERATION_TYPE
    FROM information_schema.columns WHERE is_identity = 'YES'`,
+  `CREATE OR REPLACE VIEW ALL_TABLES AS
+   SELECT table_schema AS OWNER, table_name AS TABLE_NAME, CASE WHEN table_type LIKE '%TEMPORARY' THEN 'Y' ELSE 'N' END AS TEMPORARY
+   FROM information_schema.tables`,
+  `CREATE OR REPLACE VIEW ALL_TAB_COMMENTS AS
+   SELECT table_schema AS OWNER, table_name AS TABLE_NAME, remarks AS COMMENTS FROM information_schema.tables`,
   `CREATE OR REPLACE VIEW ALL_JSON_COLUMNS AS
    SELECT table_schema AS OWNER, table_name AS TABLE_NAME, column_name AS COLUMN_NAME, 'TEXT' AS FORMAT
    FROM information_schema.columns WHERE FALSE`,
@@ -194,9 +205,15 @@ function words(number: number, message: string): string {
  * the statement, as the literals of their kinds.
  */
 function inlined(sql: string, binds: readonly Bind[]): string {
-  return sql.replace(/'(?:[^']|'')*'|"[^"]*"|:(\d+)\b/g, (part, place: string | undefined) =>
-    place === undefined ? part : literal(binds[Number(place) - 1] ?? null),
-  );
+  let count = 0;
+  const text = sql.replace(/'(?:[^']|'')*'|"[^"]*"|:(\d+)\b/g, (part, place: string | undefined) => {
+    if (place === undefined) return part;
+    // The driver takes values in the order in which their places stand, and each place once.
+    if (Number(place) !== ++count) throw new Error(`:${place} stands where the driver takes value ${count}: ${sql}`);
+    return literal(binds[count - 1] ?? null);
+  });
+  if (count !== binds.length) throw new Error(`${binds.length} values for ${count} places, which is NJS-098: ${sql}`);
+  return text;
 }
 
 function literal(value: Bind): string {
@@ -245,19 +262,16 @@ function createSession(client: pg.Client): H2Session {
     },
     async executeMany(sql, rows) {
       const errors: BatchError[] = [];
-      const rowCounts: number[] = [];
       for (const [offset, binds] of rows.entries()) {
-        await run('SAVEPOINT batch');
         try {
-          rowCounts.push((await run(inlined(sql, binds))).rowCount ?? 0);
+          await run(inlined(sql, binds));
         } catch (error) {
+          // What it has done it has undone, as in Oracle.
           if (!(error instanceof OraError)) throw error;
-          await run('ROLLBACK TO SAVEPOINT batch');
-          rowCounts.push(0);
           errors.push({ offset, error });
         }
       }
-      return { rowCounts, errors };
+      return errors;
     },
     commit: () => end('COMMIT'),
     rollback: () => end('ROLLBACK'),

@@ -45,14 +45,14 @@ export interface OracleClient {
     binds?: readonly Bind[],
   ): Promise<{ readonly rows: readonly OracleRow[]; readonly rowCount: number }>;
   /**
-   * Runs a statement that writes once for each row of values, in one round trip. Every row that is not among `errors` is written. Any error that
-   * is none of a row's is thrown.
+   * Runs a statement that writes once for each row of values, in one round trip. Returns the rows that failed; every other is written. Any error
+   * that is none of a row's is thrown.
    */
   executeMany(
     sql: string,
     rows: readonly (readonly Bind[])[],
     kinds?: readonly BindKind[],
-  ): Promise<{ readonly rowCounts: readonly number[]; readonly errors: readonly BatchError[] }>;
+  ): Promise<readonly BatchError[]>;
   commit(): Promise<void>;
   rollback(): Promise<void>;
   /** Interrupts what runs at the moment: it fails with ORA-01013. */
@@ -108,8 +108,8 @@ export async function connectOracle(config: OracleConnection): Promise<OracleCli
         ? {}
         : { DDL_LOCK_TIMEOUT: String(Math.ceil(config.lockTimeoutMs / 1000)) }),
     };
-    const assigned = Object.entries(settings).map(([name, value]) => `${name} = ${value}`);
-    await connection.execute(`ALTER SESSION SET ${assigned.join(' ')}`);
+    for (const [name, value] of Object.entries(settings))
+      await connection.execute(`ALTER SESSION SET ${name} = ${value}`);
     connection.callTimeout = config.callTimeoutMs ?? 0;
     return createClient(connection);
   } catch (error) {
@@ -139,20 +139,17 @@ function createClient(connection: oracledb.Connection): OracleClient {
     },
     async executeMany(sql, rows, kinds = []) {
       const [first] = rows;
-      if (first === undefined) return { rowCounts: [], errors: [] };
+      if (first === undefined) return [];
       const result = await connection.executeMany(
         sql,
         rows.map((row) => row.map(toDriver)),
         {
           bindDefs: first.map((_, place) => definitionOf(rows, place, kinds[place] ?? 'text')),
+          // No row counts: those of a MERGE are wrong behind the first error (node-oracledb 1686).
           batchErrors: true,
-          dmlRowCounts: true,
         },
       );
-      return {
-        rowCounts: result.dmlRowCounts ?? [],
-        errors: (result.batchErrors ?? []).map((error) => ({ offset: error.offset ?? 0, error })),
-      };
+      return (result.batchErrors ?? []).map((error) => ({ offset: error.offset ?? 0, error }));
     },
     commit: () => connection.commit(),
     rollback: () => connection.rollback(),
@@ -175,16 +172,17 @@ const CLOSE_MS = 2000;
 
 /** Numbers, dates and intervals are spelled by the server, to the last digit; long texts come whole. */
 function asText({ dbType }: oracledb.Metadata<unknown>): oracledb.FetchTypeResponse | undefined {
+  if (dbType === oracledb.DB_TYPE_BOOLEAN)
+    return { converter: (value: unknown) => (typeof value === 'boolean' ? String(value) : null) };
   return NEVER_TEXT.has(dbType) ? undefined : { type: oracledb.DB_TYPE_VARCHAR };
 }
 
-/** The driver has no text of these: statements write RAWTOHEX, and ask for no BLOB. */
+/** Text as it is, and what the driver has no text of: no statement asks for a BLOB or an interval. */
 const NEVER_TEXT: ReadonlySet<unknown> = new Set([
   oracledb.DB_TYPE_VARCHAR,
   oracledb.DB_TYPE_BLOB,
   oracledb.DB_TYPE_INTERVAL_DS,
   oracledb.DB_TYPE_INTERVAL_YM,
-  oracledb.DB_TYPE_BOOLEAN,
 ]);
 
 function lowerCased(row: Readonly<Record<string, string | null>>): OracleRow {

@@ -6,6 +6,8 @@ import {
   TargetRefusedError,
   TargetUnavailableError,
 } from '../failures.js';
+import { Objection } from '../session/objection.js';
+import type { ErrorWords } from '../session/parts.js';
 
 /**
  * What an error of Oracle or of the connection to it means for an apply transaction.
@@ -22,7 +24,7 @@ interface Meaning {
   readonly words?: string;
   /** The server has ended the session with it. */
   readonly ends?: true;
-  /** Somebody else holds what is wanted. */
+  /** Somebody else has held what is wanted for as long as the session may wait. */
   readonly lock?: true;
 }
 
@@ -43,8 +45,8 @@ const MEANING: Readonly<Record<number, Meaning>> = {
   31: AWAY, // marked for kill
   51: BUSY, // time-out waiting for a resource
   54: LOCKED, // NOWAIT, or WAIT has passed
-  60: LOCKED, // deadlock
-  104: LOCKED, // deadlock of shared servers
+  60: BUSY, // deadlock
+  104: BUSY, // deadlock of shared servers
   257: BUSY, // the archiver is stuck: it goes on when somebody makes room
   600: AWAY,
   603: AWAY,
@@ -101,14 +103,14 @@ const MEANING: Readonly<Record<number, Meaning>> = {
   3113: AWAY,
   3114: AWAY,
   3135: AWAY,
-  4020: LOCKED, // deadlock of library objects
+  4020: BUSY, // deadlock of library objects
   4021: LOCKED, // time-out waiting for an object
   4031: BUSY, // shared memory
   4036: BUSY, // PGA
   4061: BUSY, // state of packages was discarded
   4068: BUSY,
   4091: { class: 'row', words: 'a trigger reads the table that it is on' },
-  8177: LOCKED, // serialization
+  8177: BUSY, // serialization
   12153: AWAY,
   12154: REFUSED, // no such connect identifier
   12170: AWAY, // connect time-out
@@ -147,6 +149,7 @@ const MEANING: Readonly<Record<number, Meaning>> = {
   28000: REFUSED, // the account is locked
   28001: REFUSED, // the password has expired
   28002: REFUSED,
+  22835: row('the text is longer than the column takes'),
   28115: row('a security policy forbids the row'),
   28150: REFUSED,
   30006: LOCKED, // WAIT has passed
@@ -273,19 +276,20 @@ export class RefusedValue extends Error {
 }
 
 /** What may be known of an error of the driver's: never a value, nor the words of a trigger. */
-export class OracleError extends Error {
-  readonly code: string;
-  /** `SCHEMA.NAME`. */
-  readonly constraint: string | undefined;
-  readonly column: string | undefined;
+export class OracleError extends Objection {
   constructor(error: unknown) {
-    super(shownMessage(error));
+    const code = oracleErrorCode(error);
+    const column = error instanceof RefusedValue ? error.column : columnOf(error);
+    super(shownMessage(error), code, CODES_OF_ORDER.has(code), { constraint: constraintOf(error), column });
     this.name = 'OracleError';
-    this.code = oracleErrorCode(error);
-    this.constraint = constraintOf(error);
-    this.column = error instanceof RefusedValue ? error.column : columnOf(error);
   }
 }
+
+const CODES_OF_ORDER: ReadonlySet<string> = new Set([
+  'ORA-00001', // unique
+  'ORA-02291', // foreign key: no such parent
+  'ORA-02292', // foreign key: a child is there
+]);
 
 /** Words without row values. From 23ai on, Oracle quotes values in many of them, and names the row of a duplicate in a line of its own. */
 export function shownMessage(error: unknown): string {
@@ -351,3 +355,11 @@ function isTargetError(error: unknown): error is Error {
     error instanceof FenceLostError
   );
 }
+
+export const oracleErrors: ErrorWords = {
+  toTargetError,
+  endsSession,
+  isLockTimeout,
+  causeOf: (error) => (error instanceof OracleError ? error : new OracleError(error)),
+  endingSessions: "ALTER SYSTEM KILL SESSION '<sid>,<serial#>' IMMEDIATE ends it",
+};

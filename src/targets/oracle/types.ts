@@ -122,8 +122,8 @@ export function keptSql({ kind }: ColumnType, column: string): string | null {
     case 'raw':
       return `RAWTOHEX(${column})`;
     case 'number':
-    case 'binary_float':
-    case 'binary_double':
+      // Without a format, Oracle rounds to 40 characters.
+      return `TO_CHAR(${column}, 'TM9')`;
     case 'varchar':
     case 'nvarchar':
     case 'char':
@@ -131,6 +131,8 @@ export function keptSql({ kind }: ColumnType, column: string): string | null {
     case 'clob':
     case 'nclob':
       return column;
+    case 'binary_float':
+    case 'binary_double':
     case 'blob':
     case 'interval ym':
     case 'interval ds':
