@@ -106,6 +106,8 @@ async function play(scene: Scene, run: Run, keep: boolean, startedAt: number): P
     fail: (error) => end.abort(error),
     onTraffic: (started) => (traffic = started),
   };
+  // A run that fails ends the demo, wherever the story is.
+  run.result(end.signal).catch((error: unknown) => end.abort(error));
   try {
     if (keep) return await stayUp(cast);
     const { ending, evidence, failures } = await tellStory(cast);

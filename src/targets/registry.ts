@@ -1,5 +1,6 @@
 import type { DriverOptions, TargetDriver } from './driver.js';
 import { TargetRefusedError } from './failures.js';
+import { createMysqlDriver } from './mysql/driver.js';
 import { createPostgresDriver } from './postgres/driver.js';
 
 type CreateDriver = (connectionString: string, options: DriverOptions) => TargetDriver;
@@ -8,6 +9,8 @@ type CreateDriver = (connectionString: string, options: DriverOptions) => Target
 const DIALECTS: ReadonlyMap<string, CreateDriver> = new Map([
   ['postgres', createPostgresDriver],
   ['postgresql', createPostgresDriver],
+  ['mysql', createMysqlDriver],
+  ['mariadb', createMysqlDriver],
 ]);
 
 /**
