@@ -15,6 +15,8 @@ export interface MysqlConnection {
   readonly lockTimeoutMs?: number;
   /** MariaDB ends the session when a transaction of ours rests for so long; MySQL knows no such limit. Absent: no limit. */
   readonly idleInTransactionTimeoutMs?: number;
+  /** Foreign keys neither refuse nor act in this session: any user may ask for that. */
+  readonly foreignKeysOff?: boolean;
 }
 
 export type MysqlProduct = 'MySQL' | 'MariaDB';
@@ -62,7 +64,6 @@ const SESSION_SETTINGS: Readonly<Record<string, string>> = {
   time_zone: `'+00:00'`,
   autocommit: '1',
   completion_type: '0',
-  foreign_key_checks: '1',
   unique_checks: '1',
   sql_safe_updates: '0',
   sql_select_limit: 'DEFAULT',
@@ -115,7 +116,12 @@ async function setUpSession(
   await query('SET NAMES utf8mb4 COLLATE utf8mb4_bin');
   // The compare-and-set must see what was committed while it waited (protocol rule 22).
   await query('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE');
-  const settings = { ...SESSION_SETTINGS, ...OF_PRODUCT[server.product], ...limits(config, server) };
+  const settings = {
+    ...SESSION_SETTINGS,
+    ...OF_PRODUCT[server.product],
+    ...limits(config, server),
+    foreign_key_checks: config.foreignKeysOff === true ? '0' : '1',
+  };
   await query(
     `SET ${Object.entries(settings)
       .map(([name, value]) => `SESSION ${name} = ${value}`)

@@ -32,6 +32,8 @@ export async function openMysqlApplySession(options: MysqlApplyOptions): Promise
     ...(options.connectTimeoutMs === undefined ? {} : { connectTimeoutMs: options.connectTimeoutMs }),
     lockTimeoutMs,
     idleInTransactionTimeoutMs: options.idleInTransactionTimeoutMs,
+    // For the whole session, not for the transaction only: no other statement of it meets a foreign key (protocol rule 25).
+    foreignKeysOff: options.enforcementOff,
   });
   const client = createCheckpointClient(connection);
   const access = { client, dialect: mysqlCheckpointDialect, schema: checkpointSchema, lockTimeoutMs };
@@ -52,14 +54,13 @@ export async function openMysqlApplySession(options: MysqlApplyOptions): Promise
 }
 
 /**
- * Foreign keys are a matter of the session here, which any user may switch, and no statement of ours outside of the apply transactions meets one
- * (protocol rule 25). MySQL knows no limit for a transaction that rests, only one for a session, so it has that one as long as a transaction is
- * open (rule 24).
+ * MySQL knows no limit for a transaction that rests, only one for a session, so it has that one as long as a transaction is open (protocol rule
+ * 24). MariaDB's own is set with the session.
  */
 function transactionOf(
   { server, query }: MysqlClient,
   client: SqlClient,
-  { enforcementOff, idleInTransactionTimeoutMs }: MysqlApplyOptions,
+  { idleInTransactionTimeoutMs }: MysqlApplyOptions,
 ): TransactionWords {
   const idleS = Math.max(1, Math.ceil(idleInTransactionTimeoutMs / 1000));
   const restsFor = async (seconds: string): Promise<void> => {
@@ -67,7 +68,6 @@ function transactionOf(
   };
   return {
     async begin() {
-      await query(`SET SESSION foreign_key_checks = ${enforcementOff ? '0' : '1'}`);
       await restsFor(String(idleS));
       await client.begin();
     },

@@ -36,6 +36,17 @@ test('a timestamp too large to be held is written in parts of one transaction (p
   const figures = await session.apply(fixture.token, { ...windowOf(0, 1, all.slice(0, 1)), parts });
   assert.equal(figures.upserts, 30);
   assert.deepEqual(await fixture.rows('SELECT count(*) FROM t'), [['30']]);
+  // Values change hands over the parts: what was written of them is undone, and all is written as a set.
+  const swapped = [row(2, 40, 'late'), ...all.map((_, id) => row(2, id, `v${(id + 1) % 30}`))];
+  const again = async function* (): AsyncIterable<readonly ApplyMutation[]> {
+    for (let i = 0; i < swapped.length; i += 7) yield await Promise.resolve(swapped.slice(i, i + 7));
+  };
+  await session.apply(fixture.token, { ...windowOf(1, 2, swapped.slice(0, 1)), parts: again });
+  assert.deepEqual(await fixture.rows('SELECT id, v FROM t WHERE id IN (0, 29, 40) ORDER BY id'), [
+    ['0', 'v1'],
+    ['29', 'v0'],
+    ['40', 'late'],
+  ]);
 });
 
 test('a dead letter is tried again when somebody has mended the table', async (t) => {
