@@ -7,6 +7,7 @@ import { ensurePostgres } from './setup/postgres.mjs';
 import { SetupProblem } from './setup/problem.mjs';
 import { say } from './setup/say.mjs';
 import { ensureTemporal } from './setup/temporal.mjs';
+import { requireTestServers } from './setup/test-servers.mjs';
 
 const SIGNAL_NUMBERS = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 };
 
@@ -28,6 +29,7 @@ async function main() {
       `HOME is ${process.env.HOME ? `${process.env.HOME}, which is not there` : 'not set'}, and npm and the caches need one: set HOME to a folder of yours`,
     );
   }
+  if (purpose === 'test') requireTestServers();
   await ensurePackages();
   await ensurePostgres();
   await ensureTemporal();

@@ -1,13 +1,14 @@
-import pg from 'pg';
-import { BANK_TABLES } from './bank/schema.js';
-import { NEW_CUSTOMER, SHOP_TABLES } from './shop/schema.js';
+import { createHash } from 'node:crypto';
+import { COLUMNS, lineOf, selectSql } from './old/columns.js';
+import { dialectOf, type OldClient } from './old/old-database.js';
+import { withClient } from './pg-session.js';
 import type { TableEvidence } from './verdict.js';
 
 /** Counts and checksums of each table on both sides: a look of the demo's own, beside the runbook's comparison. */
 export async function compareSides(source: string, target: string): Promise<TableEvidence[]> {
-  const [left, right] = await Promise.all([lookAt(source), lookAt(target)]);
+  const [left, right] = await Promise.all([lookAtSource(source), withOld(target, lookAtOld)]);
   return left.map(({ table, rows, checksum }, index) => ({
-    table,
+    table: `public.${table}`,
     rows,
     equal: rows === right[index]?.rows && checksum === right[index]?.checksum,
   }));
@@ -19,25 +20,34 @@ interface Look {
   readonly checksum: string;
 }
 
-async function lookAt(url: string): Promise<Look[]> {
+async function lookAtSource(url: string): Promise<Look[]> {
   return withClient(url, async (client) => {
     const looks: Look[] = [];
     await client.query("SET timezone = 'UTC'");
-    for (const table of [...BANK_TABLES, ...SHOP_TABLES]) {
-      const { rows } = await client.query<{ rows: string; checksum: string }>(
-        `SELECT count(*) AS rows, md5(coalesce(string_agg(t::text, E'\\n' ORDER BY t::text), '')) AS checksum FROM ${table} AS t`,
-      );
-      looks.push({ table, rows: Number(rows[0]?.rows), checksum: rows[0]?.checksum ?? '' });
+    for (const table of Object.keys(COLUMNS)) {
+      const { rows } = await client.query<(string | null)[]>({ text: selectSql(table), rowMode: 'array' });
+      looks.push(look(table, rows));
     }
     return looks;
   });
 }
 
+async function lookAtOld(client: OldClient): Promise<Look[]> {
+  const looks: Look[] = [];
+  for (const table of Object.keys(COLUMNS)) looks.push(look(table, await client.rows(table)));
+  return looks;
+}
+
+function look(table: string, rows: readonly (readonly (string | null)[])[]): Look {
+  const lines = rows.map((row) => lineOf(table, row)).sort();
+  return { table, rows: rows.length, checksum: createHash('sha256').update(lines.join('\n')).digest('hex') };
+}
+
 /** What the application does first when it is back on the old database. Returns why it fails; null: it works. */
-export async function insertOnTarget(target: string): Promise<string | null> {
-  return withClient(target, async (client) => {
+export function insertOnTarget(target: string): Promise<string | null> {
+  return withOld(target, async (client) => {
     try {
-      await client.query(NEW_CUSTOMER, ['back@shop.example']);
+      await client.addCustomer('back@shop.example');
       return null;
     } catch (error) {
       return (error as Error).message;
@@ -45,10 +55,8 @@ export async function insertOnTarget(target: string): Promise<string | null> {
   });
 }
 
-async function withClient<T>(url: string, use: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({ connectionString: url });
-  client.on('error', () => undefined);
-  await client.connect();
+async function withOld<T>(url: string, use: (client: OldClient) => Promise<T>): Promise<T> {
+  const client = await dialectOf(url).connect(url);
   try {
     return await use(client);
   } finally {

@@ -4,6 +4,8 @@
 import { createServer } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
+import { dialectOf, type OldClient } from './old/old-database.js';
+import { connect } from './pg-session.js';
 import { SENTINEL_TABLE } from './sentinel.js';
 
 const POLL_MS = 100;
@@ -11,7 +13,7 @@ const POLL_MS = 100;
 const [from = '', to = '', port = '0'] = process.argv.slice(2);
 const stop = new AbortController();
 interface Sides {
-  readonly old: pg.Client;
+  readonly old: OldClient;
   readonly cockroach: pg.Client;
 }
 let sides: Sides | null = null;
@@ -31,17 +33,10 @@ const server = createServer((request, response) => {
 process.on('SIGINT', () => undefined);
 process.once('SIGTERM', () => stop.abort());
 
-async function open(url: string): Promise<pg.Client> {
-  const client = new pg.Client({ connectionString: url });
-  client.on('error', () => undefined);
-  await client.connect();
-  return client;
-}
-
 async function openBoth(): Promise<Sides> {
-  const old = await open(from);
+  const old = await dialectOf(from).connect(from);
   try {
-    return { old, cockroach: await open(to) };
+    return { old, cockroach: await connect(to) };
   } catch (error) {
     await old.end();
     throw error;
@@ -57,10 +52,10 @@ async function close(): Promise<void> {
 async function carryNew(): Promise<void> {
   const { old, cockroach } = (sides ??= await openBoth());
   const { rows: known } = await cockroach.query<{ last: string }>('SELECT max(id)::STRING AS last FROM customers');
-  const { rows } = await old.query<Record<string, string>>(NEW_CUSTOMERS, [known[0]?.last ?? '0']);
+  const rows = await old.customersAfter(known[0]?.last ?? '0');
   behindSince = rows.length > 0 ? (behindSince ?? Date.now()) : null;
   for (const { id, name, email, tags, photo, since } of rows) {
-    await cockroach.query(COPY_CUSTOMER, [id, name, email, tags, photo, since]);
+    await cockroach.query(COPY_CUSTOMER, [id, name, email, JSON.parse(tags), photo, since]);
     upserts.customers += 1;
   }
   await carrySentinel({ old, cockroach });
@@ -68,9 +63,7 @@ async function carryNew(): Promise<void> {
 
 /** A table of a row or two: what differs is seen by reading both sides. */
 async function carrySentinel({ old, cockroach }: Sides): Promise<void> {
-  const { rows: wanted } = await old.query<{ id: string; at: string }>(
-    `SELECT id, written_at::text AS at FROM ${SENTINEL_TABLE}`,
-  );
+  const wanted = await old.sentinels();
   const { rows: there } = await cockroach.query<{ id: string }>(`SELECT id FROM ${SENTINEL_TABLE}`);
   for (const { id, at } of wanted.filter((row) => !there.some((one) => one.id === row.id))) {
     await cockroach.query(`INSERT INTO ${SENTINEL_TABLE} (id, written_at) VALUES ($1, $2)`, [id, at]);
@@ -82,8 +75,6 @@ async function carrySentinel({ old, cockroach }: Sides): Promise<void> {
   }
 }
 
-/** As text, which both sides read alike. $1 = the last id that CockroachDB has */
-const NEW_CUSTOMERS = `SELECT id::text, name, email, tags::text, encode(photo, 'hex') AS photo, since::text FROM customers WHERE id > $1 ORDER BY id`;
 /** $1 = id, $2 = name, $3 = e-mail address, $4 = tags, $5 = photo in hex or NULL, $6 = since */
 const COPY_CUSTOMER = `INSERT INTO customers (id, name, email, tags, photo, since) VALUES ($1, $2, $3, $4, decode($5::STRING, 'hex'), $6)`;
 
@@ -109,7 +100,7 @@ while (!stop.signal.aborted) {
     await carryNew();
   } catch (error) {
     // What a database says no to is a fault of this program; a connection that is lost comes back.
-    if (error instanceof pg.DatabaseError) throw error;
+    if (error instanceof pg.DatabaseError || dialectOf(from).isRefusal(error)) throw error;
     await close();
   }
   await delay(POLL_MS, undefined, { signal: stop.signal }).catch(() => undefined);

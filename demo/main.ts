@@ -1,7 +1,9 @@
-// The one-command demo: `npm run demo`, or `npm run demo -- --keep` to have everything left up.
+// The one-command demo: `npm run demo`; `-- --keep` has everything left up, `-- --target mysql` shows a MariaDB as the old database.
 import { createInterface } from 'node:readline';
+import { readArguments, type DemoWish } from './arguments.js';
 import { createIncidentTeller } from './incidents.js';
 import { keepPage } from './keep.js';
+import { OLD_DIALECTS } from './old/old-database.js';
 import { startRun, type Run } from './runbook.js';
 import { openScene, type Scene } from './scene.js';
 import { openScreen } from './screen.js';
@@ -22,12 +24,9 @@ class Interrupted extends Error {
   }
 }
 
-const args = process.argv.slice(2);
-const unknown = args.find((arg) => arg !== '--keep');
-if (unknown !== undefined) {
-  process.stderr.write(
-    `unknown argument ${JSON.stringify(unknown)}: use \`npm run demo\` or \`npm run demo -- --keep\`\n`,
-  );
+const wish = readArguments(process.argv.slice(2));
+if (typeof wish === 'string') {
+  process.stderr.write(`${wish}\n`);
   process.exit(2);
 }
 
@@ -44,21 +43,22 @@ for (const [signal, exitCode] of Object.entries(SIGNALS)) {
     setTimeout(() => process.exit(exitCode), END_LIMIT_MS).unref();
   });
 }
-process.exit(await main(args.includes('--keep')));
+process.exit(await main(wish));
 
 /** Returns the exit code. */
-async function main(keep: boolean): Promise<number> {
+async function main({ keep, target }: DemoWish): Promise<number> {
   const startedAt = performance.now();
   let scene: Scene | undefined;
   let ending: (() => Promise<unknown>) | undefined;
   let failed = false;
   try {
     scene = await openScene({
+      target,
       say: (line) => screen.say(line),
       onFailure: (error) => end.abort(error),
       signal: end.signal,
     });
-    const run = await startRun(scene);
+    const run = await startRun(scene, OLD_DIALECTS[target].name);
     if (!scene.ownTemporal) ending = () => run.terminate();
     return await play(scene, run, keep, startedAt);
   } catch (error) {

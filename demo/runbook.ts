@@ -37,14 +37,14 @@ interface StartOptions {
 const QUERY_MS = 3_000;
 
 /** @throws when a run of that name is there already */
-export async function startRun({ client, taskQueue, run }: StartOptions): Promise<Run> {
+export async function startRun({ client, taskQueue, run }: StartOptions, old: string): Promise<Run> {
   const handle: WorkflowHandle = await client.workflow.start('failback', {
     taskQueue,
     workflowId: run,
     args: [INPUT],
     // Should the demo be ended by force, a server that is not its own is rid of the run after a day.
     workflowExecutionTimeout: '1 day',
-    staticSummary: 'the demo: a bank and a shop, from CockroachDB back to PostgreSQL',
+    staticSummary: `the demo: a bank and a shop, from CockroachDB back to ${old}`,
   });
   return {
     status: () => client.withDeadline(Date.now() + QUERY_MS, () => handle.query<RunbookStatus>('status')),

@@ -1,16 +1,16 @@
 import { readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { Client, Connection } from '@temporalio/client';
-import pg from 'pg';
-import { BANK_ON_SOURCE, BANK_ON_TARGET, BANK_ROWS, BANK_TOTAL } from './bank/schema.js';
+import { BANK_ROWS, BANK_TOTAL } from './bank/schema.js';
 import { startChild, type Child } from './child.js';
+import { OLD_DIALECTS, type OldDialect, type OldDialectName } from './old/old-database.js';
 import { freePort } from './parts/free-port.js';
 import { startStack, type Stack } from './parts/stack.js';
 import { keepFolder, makeTemporaryFolder } from './parts/temporary-folder.js';
 import type { WorkerProcess } from './parts/worker-process.js';
-import { SENTINEL_ON_SOURCE, SENTINEL_ON_TARGET } from './sentinel.js';
+import { execute } from './pg-session.js';
 import { RUN } from './runbook.js';
-import { IDS_BEYOND_ROWS, SHOP_ON_SOURCE, SHOP_ON_TARGET, SHOP_ROWS } from './shop/schema.js';
+import { SHOP_ROWS } from './shop/schema.js';
 import { until } from './until.js';
 import type { ReaderFigures } from './verdict.js';
 
@@ -42,6 +42,7 @@ export interface Scene {
 }
 
 export interface SceneOptions {
+  readonly target: OldDialectName;
   readonly say: (line: string) => void;
   /** Told when a process of the scene ends that should not. */
   readonly onFailure: (error: Error) => void;
@@ -52,7 +53,7 @@ const WORKER_START_MS = 180_000;
 const NOTHING_READ: ReaderFigures = { reads: 0, states: 0, wrongTotals: [] };
 
 /** @throws when a part does not start; what was started is ended again then, and when the signal aborts. */
-export async function openScene({ say, onFailure, signal }: SceneOptions): Promise<Scene> {
+export async function openScene({ target: dialect, say, onFailure, signal }: SceneOptions): Promise<Scene> {
   const ends: (() => Promise<unknown>)[] = [];
   const logFolder = makeTemporaryFolder('demo');
   const logFile = path.join(logFolder, 'worker.log');
@@ -62,12 +63,12 @@ export async function openScene({ say, onFailure, signal }: SceneOptions): Promi
     else rmSync(logFolder, { recursive: true, force: true });
   };
   try {
-    say('starting PostgreSQL, the CockroachDB simulator and Temporal ...');
-    const stack = await startStack({ uiPort: await freePort() });
+    say(`starting ${OLD_DIALECTS[dialect].name}, the CockroachDB simulator and Temporal ...`);
+    const stack = await startStack({ uiPort: await freePort(), targetDialect: dialect });
     ends.push(() => stack.stop());
     signal.throwIfAborted();
     say('creating a bank and a shop, the same rows on both sides ...');
-    await createTables(stack);
+    await createTables(stack, OLD_DIALECTS[dialect]);
 
     let readerFigures = NOTHING_READ;
     const { source = '', target = '' } = stack.connections;
@@ -143,24 +144,10 @@ export async function openScene({ say, onFailure, signal }: SceneOptions): Promi
 }
 
 /** The state after a migration: both sides have the tables and the same rows. */
-async function createTables(stack: Stack): Promise<void> {
+async function createTables(stack: Stack, old: OldDialect): Promise<void> {
   const { source = '', target = '' } = stack.connections;
-  await execute(stack.postgres.url(), [`CREATE DATABASE ${stack.target.name}`]);
-  await Promise.all([
-    execute(target, [BANK_ON_TARGET, SHOP_ON_TARGET, SENTINEL_ON_TARGET, BANK_ROWS, SHOP_ROWS, IDS_BEYOND_ROWS]),
-    execute(source, [BANK_ON_SOURCE, SHOP_ON_SOURCE, SENTINEL_ON_SOURCE, BANK_ROWS, SHOP_ROWS]),
-  ]);
-}
-
-async function execute(url: string, statements: readonly string[]): Promise<void> {
-  const client = new pg.Client({ connectionString: url });
-  client.on('error', () => undefined);
-  await client.connect();
-  try {
-    for (const statement of statements) await client.query(statement);
-  } finally {
-    await client.end();
-  }
+  await execute(source, [...old.sourceTables, BANK_ROWS, SHOP_ROWS]);
+  await old.migrate(target, source);
 }
 
 async function awaitWorker(

@@ -1,7 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import pg from 'pg';
+import type pg from 'pg';
 import { transferMoney } from './bank/traffic.js';
-import { IDS_BEYOND_ROWS, NEW_CUSTOMER } from './shop/schema.js';
+import { dialectOf, type OldClient } from './old/old-database.js';
+import { connect } from './pg-session.js';
+import { IDS_BEYOND_ROWS } from './shop/schema.js';
 import { trade } from './shop/traffic.js';
 
 /** An application that writes. */
@@ -12,7 +14,11 @@ export interface Traffic {
   stop(): Promise<void>;
 }
 
-type Turn = (client: pg.Client, turn: number) => Promise<void>;
+type Turn<Client> = (client: Client, turn: number) => Promise<void>;
+
+interface Ending {
+  end(): Promise<void>;
+}
 
 /**
  * The application on the CockroachDB side: money moves in the bank while the shop trades.
@@ -28,26 +34,25 @@ export async function startApplication(
   const client = await connect(url);
   await client.query(IDS_BEYOND_ROWS);
   await client.end();
-  return startLoops(url, pauseMs, [transferMoney, transferMoney, trade], onError);
+  const turns: Turn<pg.Client>[] = [transferMoney, transferMoney, trade];
+  return startLoops(() => connect(url), pauseMs, turns, onError);
 }
 
 /** The old application's last customers, written to the old database while the forward replicator still copies. */
 export function startOldApplication(url: string, pauseMs: number, onError: (error: unknown) => void): Promise<Traffic> {
-  const register: Turn = async (client, turn) => {
-    await client.query(NEW_CUSTOMER, [`last-${turn}@shop.example`]);
-  };
-  return startLoops(url, pauseMs, [register], onError);
+  const register: Turn<OldClient> = (client, turn) => client.addCustomer(`last-${turn}@shop.example`);
+  return startLoops(() => dialectOf(url).connect(url), pauseMs, [register], onError);
 }
 
-async function startLoops(
-  url: string,
+async function startLoops<Client extends Ending>(
+  open: () => Promise<Client>,
   pauseMs: number,
-  turns: readonly Turn[],
+  turns: readonly Turn<Client>[],
   onError: (error: unknown) => void,
 ): Promise<Traffic> {
   const stop = new AbortController();
   let transactions = 0;
-  const run = async (client: pg.Client, turn: Turn): Promise<void> => {
+  const run = async (client: Client, turn: Turn<Client>): Promise<void> => {
     try {
       for (let n = 0; !stop.signal.aborted; n++) {
         await turn(client, n);
@@ -60,8 +65,8 @@ async function startLoops(
       await client.end().catch(() => undefined);
     }
   };
-  const clients = await Promise.all(turns.map(() => connect(url)));
-  const loops = turns.map((turn, index) => run(clients[index] as pg.Client, turn));
+  const pairs = await Promise.all(turns.map(async (turn) => ({ turn, client: await open() })));
+  const loops = pairs.map(({ client, turn }) => run(client, turn));
   return {
     get transactions() {
       return transactions;
@@ -71,12 +76,4 @@ async function startLoops(
       await Promise.all(loops);
     },
   };
-}
-
-async function connect(url: string): Promise<pg.Client> {
-  const client = new pg.Client({ connectionString: url });
-  // A broken connection shows in the next statement.
-  client.on('error', () => undefined);
-  await client.connect();
-  return client;
 }

@@ -31,6 +31,14 @@ export function pathFolders(env = process.env) {
   return (env.PATH ?? '').split(path.delimiter).filter((folder) => folder !== '');
 }
 
+/** Where servers are: Debian keeps them out of a user's PATH. */
+export function serverFolders(env = process.env) {
+  return [...pathFolders(env), '/usr/sbin', '/usr/local/sbin'];
+}
+
+/** Where Debian's libh2-java has it. */
+export const H2_JAR = '/usr/share/java/h2.jar';
+
 /** The `temporal` to run, PATH first and then the cache; undefined when set-up has yet to get one. */
 export function findTemporal(env = process.env) {
   const onPath = findExecutable('temporal', pathFolders(env));

@@ -1,5 +1,5 @@
 // Runs the tests: `npm test`, or `npm test -- test/domain test/apply/x.test.ts` for those whose path contains a word given.
-import { chmodSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -52,8 +52,29 @@ function endGroup(leader: number | undefined, signal: NodeJS.Signals): void {
   }
 }
 
+/** By the word for a server, the module of ours that starts it. */
+const STARTED_BY = { mariadb: '/support/mariadb.js', h2: '/support/h2.js' } as const;
+
+/** Without the files of a server that the person who runs the tests does not have. */
+function withoutMissing(files: readonly string[]): string[] {
+  const words = (process.env['FAILBACK_TEST_WITHOUT'] ?? '').split(',').filter((word) => word !== '');
+  const modules = words.map((word) => {
+    const found = (STARTED_BY as Record<string, string | undefined>)[word];
+    if (found !== undefined) return found;
+    console.error(`FAILBACK_TEST_WITHOUT names "${word}": it knows ${Object.keys(STARTED_BY).join(' and ')}`);
+    process.exit(1);
+  });
+  const kept = files.filter((file) => {
+    const text = readFileSync(path.join(root, file), 'utf8');
+    return !modules.some((module) => text.includes(module));
+  });
+  if (kept.length < files.length)
+    console.log(`left out, by FAILBACK_TEST_WITHOUT: ${files.length - kept.length} test files`);
+  return kept;
+}
+
 async function main(words: readonly string[]): Promise<number> {
-  const files = findTests(words);
+  const files = withoutMissing(findTests(words));
   if (files.length === 0) {
     console.error(
       `no test file's path contains ${words.join(' or ') || '.test.ts'}: paths look like test/domain/hlc.test.ts`,

@@ -20,7 +20,25 @@ export const BANK_ON_TARGET = `
     booked timestamptz NOT NULL
   )`;
 
-export const BANK_ON_SOURCE = `
+export const BANK_ON_MYSQL = [
+  `CREATE TABLE accounts (
+    id BIGINT PRIMARY KEY,
+    owner TEXT NOT NULL,
+    balance DECIMAL(18, 2) NOT NULL CHECK (balance >= 0),
+    opened DATETIME(6) NOT NULL
+  ) DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin`,
+  `CREATE TABLE transfers (
+    id CHAR(36) PRIMARY KEY,
+    from_account BIGINT NOT NULL,
+    to_account BIGINT NOT NULL,
+    amount DECIMAL(18, 2) NOT NULL CHECK (amount > 0),
+    booked DATETIME(6) NOT NULL,
+    FOREIGN KEY (from_account) REFERENCES accounts (id),
+    FOREIGN KEY (to_account) REFERENCES accounts (id)
+  ) DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin`,
+] as const;
+
+export const bankOnSource = (): string => `
   CREATE TABLE accounts (
     id INT PRIMARY KEY,
     owner STRING NOT NULL,

@@ -1,7 +1,10 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import mysql from 'mysql2/promise';
+import { execute } from '../pg-session.js';
 import { writeCertificates, type CertificateFiles } from './certificate-files.js';
 import { freePort } from './free-port.js';
+import { startMariadb, type Mariadb } from './mariadb.js';
 import { startPostgres, type Postgres } from './postgres.js';
 import { startTemporal, type Temporal } from './temporal.js';
 import { makeTemporaryFolder } from './temporary-folder.js';
@@ -12,9 +15,12 @@ import { startSimulator, type Simulator } from '../simulator/simulator.js';
 export interface Stack {
   readonly folder: string;
   readonly cockroach: Simulator;
-  /** Serves the target, and keeps the simulator's rows in databases of its own. */
+  /** Serves the target where it is PostgreSQL, and keeps the simulator's rows in databases of its own. */
   readonly postgres: Postgres;
-  readonly target: { readonly name: string; readonly url: string };
+  /** Serves the target where it is MySQL. */
+  readonly mariadb: Mariadb | null;
+  /** Its database is there and empty. */
+  readonly target: { readonly name: string; readonly url: string; readonly port: number };
   readonly temporal: Temporal;
   readonly certificates: CertificateFiles;
   readonly taskQueue: string;
@@ -31,7 +37,11 @@ export interface StackOptions {
   /** Temporal's store survives its restart. */
   readonly durableTemporal?: boolean;
   readonly targetDatabase?: string;
+  readonly targetDialect?: TargetDialect;
 }
+
+/** What a target can be here. */
+export type TargetDialect = 'postgres' | 'mysql';
 
 /** Starts all but the worker. What was started is ended again when something fails. */
 export async function startStack({
@@ -39,6 +49,7 @@ export async function startStack({
   ownTemporal = false,
   durableTemporal = false,
   targetDatabase = 'shop',
+  targetDialect = 'postgres',
 }: StackOptions = {}): Promise<Stack> {
   const folder = makeTemporaryFolder('stack');
   const ends: (() => Promise<unknown>)[] = [];
@@ -56,19 +67,28 @@ export async function startStack({
       ...(ownTemporal ? { own: true } : {}),
       ...(durableTemporal ? { dbFile: join(folder, 'temporal.db') } : {}),
     }).then(started);
-    const [postgres] = await allOf([startPostgres({ settings: { max_connections: '200' } }).then(started), starting]);
+    // The target keeps what it has committed, as preflight wants it.
+    const durable = { 'innodb-flush-log-at-trx-commit': '1', 'innodb-doublewrite': 'ON' };
+    const [postgres, mariadb] = await allOf([
+      startPostgres({ settings: { max_connections: '200' } }).then(started),
+      targetDialect === 'mysql' ? startMariadb({ settings: durable }).then(started) : null,
+      starting,
+    ]);
     const [cockroach, temporal, certificates] = await allOf([
       startSimulator({ postgres: { connectionString: postgres.url('postgres') } }).then(started),
       starting,
       writeCertificates(folder, ['127.0.0.1', 'localhost']),
     ]);
     const taskQueue = `failback-${process.pid}-${Date.now()}`;
-    const connections = { source: cockroach.url(), target: postgres.url(targetDatabase) };
+    const server = mariadb ?? postgres;
+    await createDatabase(postgres, mariadb, targetDatabase);
+    const connections = { source: cockroach.url(), target: server.url(targetDatabase) };
     return {
       folder,
       cockroach,
       postgres,
-      target: { name: targetDatabase, url: connections.target },
+      mariadb,
+      target: { name: targetDatabase, url: connections.target, port: server.port },
       temporal,
       certificates,
       taskQueue,
@@ -98,6 +118,13 @@ export async function startStack({
     await stop();
     throw error;
   }
+}
+
+async function createDatabase(postgres: Postgres, mariadb: Mariadb | null, name: string): Promise<void> {
+  if (mariadb === null) return execute(postgres.url(), [`CREATE DATABASE ${name}`]);
+  const connection = await mysql.createConnection(mariadb.url());
+  await connection.query(`CREATE DATABASE ${name} CHARACTER SET utf8mb4 COLLATE utf8mb4_bin`);
+  await connection.end();
 }
 
 /** What fails is thrown once the others have started, too: they can be ended then. */

@@ -90,6 +90,7 @@ export function createPreflightActivities(deps: PreflightDeps) {
                 extraColumns: input.apply.extraColumns,
                 ...(input.apply.enableParallelApplies ? { applyConnections: input.apply.targetMaxPoolSize } : {}),
                 immediate: input.apply.mode === 'immediate',
+                deadLetters: input.apply.onBadRow === 'deadLetter',
               }),
             );
       findings.push(...(answer?.findings ?? []));

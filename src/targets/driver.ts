@@ -18,6 +18,8 @@ export interface TargetWish {
   readonly applyConnections?: number;
   /** Changes are to be applied before they are acknowledged, not only once they are resolved. */
   readonly immediate?: boolean;
+  /** What the target refuses is to be put aside. */
+  readonly deadLetters?: boolean;
 }
 
 export interface TargetAnswer {

@@ -103,5 +103,8 @@ test('--keep leaves the run up with the commands to try, until it is ended', { t
 test('an argument that is not known gets one line', async () => {
   const demo = startNode('demo/main.ts', ['--kep']);
   assert.equal(await demo.exit(), 2);
-  assert.equal(demo.output(), 'unknown argument "--kep": use `npm run demo` or `npm run demo -- --keep`\n');
+  assert.equal(
+    demo.output(),
+    'unknown argument "--kep": use `npm run demo`, `npm run demo -- --keep` or `npm run demo -- --target mysql`\n',
+  );
 });

@@ -3,7 +3,7 @@ import { after, afterEach, before, beforeEach, test } from 'node:test';
 import { startChild, type Child } from '../../demo/child.js';
 import { freePort } from '../../demo/parts/free-port.js';
 import { SENTINEL_ON_SOURCE, SENTINEL_ON_TARGET, SENTINEL_TABLE } from '../../demo/sentinel.js';
-import { SHOP_ON_SOURCE, SHOP_ON_TARGET } from '../../demo/shop/schema.js';
+import { shopOnSource, SHOP_ON_TARGET } from '../../demo/shop/schema.js';
 import { dumpBoth } from '../support/dumps.js';
 import { startGate, type Gate } from '../support/gate.js';
 import { endRuns, startRunStack, type Run, type RunStack } from '../support/run.js';
@@ -21,7 +21,7 @@ before(async () => {
   at = await startRunStack({ connections: { forward: `http://127.0.0.1:${forwardPort}/_/varz` } });
   await at.source.query('SET CLUSTER SETTING kv.rangefeed.enabled = true');
   await at.createTable('items');
-  await at.source.query(SHOP_ON_SOURCE);
+  await at.source.query(shopOnSource());
   await at.target.query(SHOP_ON_TARGET);
   cable = await startGate(at.stack.postgres.port);
 });

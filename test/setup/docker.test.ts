@@ -20,7 +20,7 @@ function environment(): Record<string, string> {
 test('the worker takes the settings of docker-compose.yml, and knows each of them', () => {
   const env = environment();
   const config = readWorkerConfig(env);
-  assert.deepEqual([...config.connections.keys()], ['source', 'target']);
+  assert.deepEqual([...config.connections.keys()], ['source', 'target', 'mysql', 'oracle']);
   // A variable with a typo would be a setting that silently is not there.
   const known = read('src/worker/config.ts');
   for (const name of Object.keys(env).filter((one) => !one.startsWith('FAILBACK_CONNECTION_')))

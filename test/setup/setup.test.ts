@@ -17,6 +17,7 @@ import { hostname, tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
 import { isRoot, postgresLocation, projectFolder } from '../../setup/locations.mjs';
+import { requireTestServers } from '../../setup/test-servers.mjs';
 import { isAlive, startProcess } from '../support/processes.js';
 import { until } from '../support/until.js';
 
@@ -70,7 +71,11 @@ function setUp(
   clone: { folder: string; env: Record<string, string | undefined> },
   env: Record<string, string | undefined> = {},
 ) {
-  return startProcess(process.execPath, ['setup.mjs', 'test'], { cwd: clone.folder, env: { ...clone.env, ...env } });
+  const servers = { FAILBACK_TEST_WITHOUT: 'mariadb,h2' };
+  return startProcess(process.execPath, ['setup.mjs', 'test'], {
+    cwd: clone.folder,
+    env: { ...servers, ...clone.env, ...env },
+  });
 }
 
 test('a clone in a 0700 folder, installed without install scripts, gets runnable PostgreSQL binaries; the second run says nothing', async () => {
@@ -196,4 +201,13 @@ test('what is missing is said in one line', async () => {
     assert.equal(await run.exit(), 1);
     assert.match(run.output(), line);
   }
+});
+
+test('servers of the tests that are missing are named in one line, with their packages and how to do without', () => {
+  assert.throws(() => requireTestServers({ PATH: '/nonexistent' }), {
+    name: 'SetupProblem',
+    message:
+      /Java \(java\): apt-get install .*default-jre-headless, or leave those tests out with FAILBACK_TEST_WITHOUT=.*h2$/,
+  });
+  requireTestServers({ PATH: '/nonexistent', FAILBACK_TEST_WITHOUT: 'mariadb,h2' });
 });

@@ -104,14 +104,9 @@ export async function startRunStack(options: RunStackOptions = {}): Promise<RunS
       ends.push(() => client.end());
       return client;
     };
-    const admin = await open(stack.postgres.url('postgres'));
-    await admin.query(`CREATE DATABASE ${stack.target.name}`);
     const target = await open(stack.target.url);
     const source = await open(stack.cockroach.url());
-    const [sourceGate, targetGate] = await Promise.all([
-      startGate(stack.cockroach.port),
-      startGate(stack.postgres.port),
-    ]);
+    const [sourceGate, targetGate] = await Promise.all([startGate(stack.cockroach.port), startGate(stack.target.port)]);
     ends.push(
       () => sourceGate.shut(),
       () => targetGate.shut(),

@@ -22,6 +22,9 @@ const PURGE_SLICE = 10_000;
 
 /** The file is mapped anew after so many bytes: a backlog of any size passes through a bounded part of our memory (invariant 6). */
 const MOST_MAPPED = 32_000_000;
+/** A file of so many bytes is replaced when less than one in so many of them is used. */
+const LARGE_FILE = 67_108_864;
+const MOST_LEFT_OF = 16;
 /** Timestamp, table, column set, and LMDB's own words about an entry. */
 const ENTRY_OVERHEAD = 32;
 const PAGE_BYTES = 4_096;
@@ -47,13 +50,17 @@ export function openLmdbStage({ stageDir, stream }: { readonly stageDir: string;
   let closed = false;
   /** Bytes of entries read or written since the file was mapped: so much of it is in our memory, at most. */
   let touched = 0;
+  /** A backlog has passed: the file is to be replaced before the next write. */
+  let isOversized = false;
   /** Resolved but while the file is mapped anew. */
   let mapped: Promise<void> = Promise.resolve();
   let figures = readFigures(store);
   const writer = createGroupWriter<StageJob>(commit);
 
   async function commit(group: readonly StageJob[]): Promise<void> {
-    if (touched >= MOST_MAPPED || !store.isOpen()) await mapAnew();
+    // Where there is no room for it, the file stays as it is.
+    if (isOversized) await mapAnew(() => store.rewrite().catch(() => undefined));
+    if (touched >= MOST_MAPPED || !store.isOpen()) await mapAnew(() => store.remap());
     const transaction = newTransaction(binding, shapes.draft(), store.entries);
     for (const job of group) {
       try {
@@ -73,8 +80,9 @@ export function openLmdbStage({ stageDir, stream }: { readonly stageDir: string;
   }
 
   /** Between two transactions of the store; what wants to read meanwhile waits. */
-  async function mapAnew(): Promise<void> {
-    mapped = store.remap();
+  async function mapAnew(map: () => Promise<void>): Promise<void> {
+    isOversized = false;
+    mapped = map();
     await mapped;
     touched = 0;
   }
@@ -165,6 +173,8 @@ export function openLmdbStage({ stageDir, stream }: { readonly stageDir: string;
           return planPurge(transaction, transaction.binding, upTo);
         });
       }
+      isOversized = store.isOpen() && fileIsOversized(store);
+      if (isOversized) await write(0, true, () => undefined);
     },
 
     figures() {
@@ -192,6 +202,12 @@ export function openLmdbStage({ stageDir, stream }: { readonly stageDir: string;
     if (upTo > bound.floor) transaction.binding = { ...bound, floor: upTo };
     return doomed.length === PURGE_SLICE;
   }
+}
+
+/** An LMDB file never shrinks: what a backlog leaves is given back once it is worth it, and little is left to copy. */
+function fileIsOversized(store: StageStore): boolean {
+  const size = store.fileBytes();
+  return size >= LARGE_FILE && usedBytes(store.entries) * MOST_LEFT_OF < size;
 }
 
 /** About the room of changes in the store, which gives whole pages to a large one. */

@@ -1,10 +1,12 @@
 import { randomInt, randomUUID } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, statSync } from 'node:fs';
+import path from 'node:path';
 import { open, type Database, type RootDatabase } from 'lmdb';
 import { formatHlc, parseHlc } from '../../domain/hlc.js';
 import { StageBusyError, type StageBinding } from '../stage.js';
 import { StageCorruptError } from './errors.js';
 import { currentOwner, isOwnerAlive, type Owner } from './owner.js';
+import { copyAll, DATA_FILE, emptyFolder, removeFolder, replaceDataFile } from './rewrite.js';
 
 /** An LMDB environment that this process owns. Its databases change with every `remap`: ask for them each time. */
 export interface StageStore {
@@ -30,6 +32,13 @@ export interface StageStore {
    * Nothing may be read or written meanwhile.
    */
   remap(): Promise<void>;
+  /** Size of the file, in bytes: what it needed at most, whatever of it is free by now. */
+  fileBytes(): number;
+  /**
+   * Puts a new file with the same content in the place of the file. What is there must be little: it is copied at once. Nothing may be read or written
+   * meanwhile. A crash leaves one file or the other, each complete.
+   */
+  rewrite(): Promise<void>;
   /** False while it is mapped anew, and after that has failed. */
   isOpen(): boolean;
   /** Gives up ownership and closes. */
@@ -46,6 +55,8 @@ interface BindingRecord {
 const OWNER = 'owner';
 const ID = 'id';
 const BINDING = 'binding';
+/** Folder in which the next file is made; one that a crash has left is of no use. */
+const REWRITTEN = 'rewritten';
 
 /** Folders open in this process: LMDB shares one environment for all who open it, so its own lock would not object. */
 const openFolders = new Set<string>();
@@ -54,6 +65,7 @@ const openFolders = new Set<string>();
 export function openStore(folder: string): StageStore {
   if (openFolders.has(folder)) throw new StageBusyError(folder);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
+  removeFolder(path.join(folder, REWRITTEN));
   let environment = openEnvironment(folder);
   let isOpen = true;
   try {
@@ -90,6 +102,20 @@ export function openStore(folder: string): StageStore {
         void environment.meta.put(BINDING, record, 0);
       },
       isOpen: () => isOpen,
+      fileBytes: () => statSync(path.join(folder, DATA_FILE)).size,
+      async rewrite() {
+        const copy = openEnvironment(emptyFolder(path.join(folder, REWRITTEN)));
+        try {
+          copyAll(environment, copy);
+        } finally {
+          await copy.root.close();
+        }
+        isOpen = false;
+        await environment.root.close();
+        replaceDataFile(path.join(folder, REWRITTEN), folder);
+        environment = openEnvironment(folder);
+        isOpen = true;
+      },
       async remap() {
         if (isOpen) {
           isOpen = false;
@@ -114,7 +140,7 @@ export function openStore(folder: string): StageStore {
   }
 }
 
-interface Environment {
+export interface Environment {
   readonly root: RootDatabase;
   readonly entries: Database<Buffer, Buffer>;
   readonly shapes: Database<string[], number>;

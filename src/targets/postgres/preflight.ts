@@ -4,11 +4,11 @@ import type { Finding } from '../../domain/finding.js';
 import type { SourceTable } from '../../domain/source-table.js';
 import { formatTableName, type TableName } from '../../domain/table.js';
 import { describeTables } from './introspection.js';
+import { checkModes } from '../preflight-modes.js';
 import type { MappedTable } from './mapped-table.js';
 import { checkCheckpoint } from './preflight-checkpoint.js';
 import { checkColumns } from './preflight-columns.js';
 import { checkEnforcementMayBeOff, checkForeignKeys } from './preflight-foreign-keys.js';
-import { checkImmediate } from './preflight-immediate.js';
 import { checkKeys } from './preflight-keys.js';
 import { checkPrivileges, mayUseReplicationRole, replicationRoleRefused } from './preflight-privileges.js';
 import { checkSentinel } from './preflight-sentinel.js';
@@ -33,6 +33,8 @@ export interface TargetPlan {
   readonly extraColumns: ExtraColumns;
   /** Changes are to be applied before they are acknowledged, not only once they are resolved. */
   readonly immediate?: boolean;
+  /** What the target refuses is put aside. */
+  readonly deadLetters?: boolean;
 }
 
 export interface TargetPreflight {
@@ -88,7 +90,11 @@ export async function preflightPostgres(client: pg.Client, plan: TargetPlan): Pr
       ...(plan.enforcementOffWanted && !allowed ? [replicationRoleRefused(server.role)] : []),
       ...obstacles,
       ...checkForeignKeys(mapped, enforcementOff),
-      ...(plan.immediate === true ? checkImmediate(mapped, enforcementOff) : []),
+      ...checkModes(mapped, {
+        immediate: plan.immediate === true,
+        deadLetters: plan.deadLetters === true,
+        enforcementOff,
+      }),
       ...checkUniqueKeys(mapped.filter(isTable), enforcementOff),
       ...(await checkCheckpoint(
         client,

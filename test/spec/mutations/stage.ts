@@ -74,6 +74,22 @@ export const STAGE_MUTATIONS = [
       'no read transaction stays open (protocol rule 13)',
     ],
   ]),
+  ...changesOf('src/staging/lmdb/rewrite.ts', 'test/staging/lmdb-rewrite.test.ts', [
+    [
+      'B',
+      'a new file lacks what is not applied',
+      'from.entries.getRange()',
+      'from.entries.getRange({ limit: 1 })',
+      'a backlog that has passed gives its disk back, and what is left is all there, after a restart too',
+    ],
+    [
+      'B, 15',
+      'a new file has another identity',
+      'void to.meta.put(key, value, version ?? 0);',
+      "if (key !== 'id') void to.meta.put(key, value, version ?? 0);",
+      'a backlog that has passed gives its disk back, and what is left is all there, after a restart too',
+    ],
+  ]),
   ...changesOf('src/staging/lmdb/accept.ts', LMDB_TEST, [
     [
       '13',

@@ -1,0 +1,1 @@
+export function requireTestServers(env?: Record<string, string | undefined>): void;
