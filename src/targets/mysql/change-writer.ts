@@ -102,25 +102,22 @@ function hasKey(table: Parameters<typeof keyValues>[0], key: Uint8Array): boolea
  * live savepoint to go back to (protocol rule 21). What `stays` says no to is undone, too.
  */
 function createUndoable(client: MysqlClient): ChangeWriter['undoable'] {
-  // A savepoint of the same name would take the place of an outer one.
-  let depth = 0;
+  const undo = async (): Promise<void> => {
+    await client.query('ROLLBACK TO SAVEPOINT part');
+    await client.query('RELEASE SAVEPOINT part');
+  };
   return async (work, stays = () => true) => {
-    const name = `part${depth}`;
-    await client.query(`SAVEPOINT ${name}`);
-    depth++;
+    await client.query('SAVEPOINT part');
     try {
       const done = await work();
-      if (!stays(done)) await client.query(`ROLLBACK TO SAVEPOINT ${name}`);
-      await client.query(`RELEASE SAVEPOINT ${name}`);
+      if (stays(done)) await client.query('RELEASE SAVEPOINT part');
+      else await undo();
       return { done };
     } catch (error) {
       const objection = toObjection(error);
       if (objection === null) throw error;
-      await client.query(`ROLLBACK TO SAVEPOINT ${name}`);
-      await client.query(`RELEASE SAVEPOINT ${name}`);
+      await undo();
       return objection;
-    } finally {
-      depth--;
     }
   };
 }

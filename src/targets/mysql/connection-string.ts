@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import type { ConnectionOptions, SslOptions } from 'mysql2';
 import { TargetRefusedError } from '../failures.js';
 
@@ -8,7 +9,6 @@ export type ConnectionFacts = Pick<ConnectionOptions, 'host' | 'port' | 'user' |
 const DEFAULT_PORT = 3306;
 
 const SSL_MODES = ['disable', 'require', 'verify-ca', 'verify-full'] as const;
-type SslMode = (typeof SSL_MODES)[number];
 
 /** Names of files, as in a connection string of PostgreSQL's. */
 const PARAMETERS: ReadonlySet<string> = new Set(['sslmode', 'sslrootcert', 'sslcert', 'sslkey']);
@@ -20,13 +20,14 @@ const PARAMETERS: ReadonlySet<string> = new Set(['sslmode', 'sslrootcert', 'sslc
  */
 export function readConnectionString(connectionString: string): ConnectionFacts {
   const url = parse(connectionString);
+  const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
   return {
-    host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
+    host,
     port: url.port === '' ? DEFAULT_PORT : Number(url.port),
     user: decoded(url.username, 'user'),
     password: decoded(url.password, 'password'),
     ...databaseOf(url),
-    ...tlsOf(url.searchParams),
+    ...tlsOf(url.searchParams, host),
   };
 }
 
@@ -60,7 +61,7 @@ function decoded(text: string, what: string): string {
   }
 }
 
-function tlsOf(parameters: URLSearchParams): { readonly ssl?: SslOptions } {
+function tlsOf(parameters: URLSearchParams, host: string): { readonly ssl?: SslOptions } {
   const unknown = [...parameters.keys()].filter((name) => !PARAMETERS.has(name));
   if (unknown.length > 0)
     throw refused(`parameter ${unknown.join(', ')} is unknown; known are ${[...PARAMETERS].join(', ')}`);
@@ -75,11 +76,16 @@ function tlsOf(parameters: URLSearchParams): { readonly ssl?: SslOptions } {
     if (ca !== null || cert !== null) throw refused('it names certificates and no sslmode that uses them');
     return {};
   }
+  // Of an address the driver has the certificate checked for the name "localhost".
+  if (mode === 'verify-full' && isIP(host) !== 0)
+    throw refused(
+      `sslmode=verify-full checks a host's name, and ${host} is an address: write the name, or sslmode=verify-ca`,
+    );
   return {
     ssl: {
       // As for PostgreSQL, where a CA is given `require` checks it, too.
       rejectUnauthorized: mode !== 'require' || ca !== null,
-      verifyIdentity: mode === ('verify-full' satisfies SslMode),
+      verifyIdentity: mode === 'verify-full',
       ...(ca === null ? {} : { ca }),
       ...(cert === null || key === null ? {} : { cert, key }),
     },

@@ -1,8 +1,9 @@
 import { Objection } from '../session/objection.js';
 import type { Batch } from '../session/batch.js';
+import type { ApplyMutation } from '../target.js';
 import type { ApplyTables } from './apply-tables.js';
 import type { MysqlClient } from './client.js';
-import { createRowWriter, deleteSql, keyValues, upsertSql, type AroundRows } from './sql.js';
+import { createRowWriter, deleteSql, keyValues, upsertSql, type AroundRows, type RowWriter } from './sql.js';
 
 export interface StatementOptions {
   readonly client: MysqlClient;
@@ -23,11 +24,11 @@ export async function runBatch(options: StatementOptions, batch: Batch): Promise
   }
   const table = await options.tables.at(batch.table, batch.columns);
   const writer = createRowWriter(table, batch.columns);
-  await runRows(
-    options,
-    upsertSql(table, writer.columns),
-    batch.rows.map(({ after, key }) => writer.values(after ?? key)),
-  );
+  await runRows(options, upsertSql(table, writer.columns), valuesOf(writer, batch.rows));
+}
+
+function* valuesOf(writer: RowWriter, rows: readonly ApplyMutation[]): Iterable<readonly string[]> {
+  for (const { after, key } of rows) yield writer.values(after ?? key);
 }
 
 export async function deleteKeys(
@@ -52,29 +53,35 @@ export function eachPart<T>(items: readonly T[], size: number): readonly (readon
   return Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size));
 }
 
-/** Runs the statement around these rows, each the SQL of its values. */
+/** Runs the statement around these rows, each the SQL of its values. While the server works on some, the next ones are made. */
 export async function runRows(
   { client, flushSize }: StatementOptions,
   { before, behind }: AroundRows,
-  rows: readonly (readonly string[])[],
+  rows: Iterable<readonly string[]>,
 ): Promise<void> {
   const most = client.maxAllowedPacket - Buffer.byteLength(before) - Buffer.byteLength(behind) - PACKET_MARGIN;
   let texts: string[] = [];
   let bytes = 0;
+  let running: Promise<unknown> = Promise.resolve();
   const flush = async (): Promise<void> => {
-    if (texts.length > 0) await client.query(`${before}${texts.join(',')}${behind}`);
+    await running;
+    running = texts.length === 0 ? Promise.resolve() : client.query(`${before}${texts.join(',')}${behind}`);
     texts = [];
     bytes = 0;
   };
-  for (const values of rows) {
-    const text = `(${values.join(',')})`;
-    const size = Buffer.byteLength(text) + 1;
-    if (size > most) throw tooLarge(size, client.maxAllowedPacket);
-    if (bytes + size > most || texts.length === flushSize) await flush();
-    texts.push(text);
-    bytes += size;
+  try {
+    for (const values of rows) {
+      const text = `(${values.join(',')})`;
+      const size = Buffer.byteLength(text) + 1;
+      if (size > most) throw tooLarge(size, client.maxAllowedPacket);
+      if (bytes + size > most || texts.length === flushSize) await flush();
+      texts.push(text);
+      bytes += size;
+    }
+    await flush();
+  } finally {
+    await running;
   }
-  await flush();
 }
 
 const PACKET_MARGIN = 1_024;

@@ -104,12 +104,16 @@ const wouldChange = (type: ColumnType, how = 'rounded or cut'): UnfitValueError 
   unfit(`does not fit ${type.declared}: it would be ${how}`);
 
 function integer(field: Field): string {
+  if (PLAIN_INTEGER.test(field.text) && field.kind !== 'json') return field.text;
   const { digits, exponent, negative } = numberOf(field);
   if (exponent < 0) throw unfit('is no integer: it would be rounded');
   // No integer type has as many; the server says so.
   if (digits.length + exponent > 40) throw unfit('is out of range');
   return `${negative ? '-' : ''}${digits}${'0'.repeat(exponent)}`;
 }
+
+/** As nearly all are spelled. */
+const PLAIN_INTEGER = /^(?:0|-?[1-9]\d{0,17})$/;
 
 /** A literal with an exponent would be a DOUBLE on its way, so it is written out. */
 function decimal(type: ColumnType, field: Field): string {
@@ -235,11 +239,13 @@ function text(type: ColumnType, field: Field): string {
 /** Strings by their characters; all else (arrays, numbers, truth values) by its JSON text. */
 function wellFormed({ kind, text: value }: Field): string {
   // Half of a surrogate pair would be replaced on its way.
-  if (kind === 'string' && LONE_SURROGATE.test(value))
+  if (kind === 'string' && SURROGATE.test(value) && LONE_SURROGATE.test(value))
     throw unfit('holds half of a surrogate pair, which is no character');
   return value;
 }
 
+/** Quicker to look for, and there is rarely one. */
+const SURROGATE = /[\ud800-\udfff]/;
 const LONE_SURROGATE = /\p{Surrogate}/u;
 const HEX_BYTES = /^\\x(?:[0-9a-f]{2})*$/;
 const UUID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/;
@@ -296,6 +302,7 @@ const FOLDING: ReadonlySet<string> = new Set([
 /** SQL by which a value of the column is read as a text ... */
 export function readableSql({ name }: ColumnType, column: string): string {
   if (isBinary(name)) return `HEX(${column})`;
+  if (name === 'bit') return `CAST(${column} AS UNSIGNED)`;
   // A FLOAT is shown with six digits.
   if (name === 'float') return `(${column} + 0e0)`;
   return `CAST(${column} AS CHAR)`;
@@ -318,8 +325,9 @@ const NUMERIC: ReadonlySet<string> = new Set([
   'float',
   'double',
   'year',
+  'bit',
 ]);
 
 function isBinary(name: string): boolean {
-  return /binary$|blob$|^bit$|geom|point|polygon|linestring/.test(name);
+  return /binary$|blob$|geom|point|polygon|linestring/.test(name);
 }

@@ -32,7 +32,7 @@ export async function createApplyFixture(
 ): Promise<ApplyFixture> {
   const database = `t_${randomUUID().replaceAll('-', '')}`;
   const maintenance = await connectMysql({ connectionString: mariadb.url(), applicationName: 'test' });
-  await maintenance.query(`CREATE DATABASE ${database}`);
+  await maintenance.query(`CREATE DATABASE ${database} CHARACTER SET utf8mb4`);
   await maintenance.close();
   const connectionString = mariadb.url(database);
   const admin = await connectMysql({ connectionString, applicationName: 'test' });
@@ -89,4 +89,4 @@ export async function createApplyFixture(
   };
 }
 
-const ORIGIN = { clusterId: 'c', databaseId: '1' } as never;
+const ORIGIN = { clusterId: 'cluster', tableIds: {} };

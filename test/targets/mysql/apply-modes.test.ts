@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { BadRowError, TargetRefusedError } from '../../../src/targets/failures.js';
+import type { ApplyMutation } from '../../../src/targets/target.js';
+import { startMariadb, type Mariadb } from '../../support/mariadb.js';
+import { at, createApplyFixture, remove, upsert, windowOf } from './apply-fixture.js';
+
+let mariadb: Mariadb;
+before(async () => {
+  mariadb = await startMariadb();
+});
+after(() => mariadb.stop());
+
+const T = 'CREATE TABLE t (id int PRIMARY KEY, v varchar(9) UNIQUE)';
+const row = (n: number, id: number, v: string): ApplyMutation => upsert(n, 0, `[${id}]`, `{"id": ${id}, "v": "${v}"}`);
+
+test('changes applied at once are not applied again, nor undone, by the window that comes later (protocol rule 27)', async (t) => {
+  const fixture = await createApplyFixture(t, mariadb, [T], ['t'], { immediate: true });
+  const session = await fixture.open();
+  assert.deepEqual(await session.applyAtOnce(fixture.token, [row(2, 1, 'new'), remove(3, 0, '[2]')]), {
+    upserts: 1,
+    deletes: 1,
+    left: 0,
+  });
+  await session.apply(fixture.token, windowOf(0, 1, [row(1, 1, 'old'), row(1, 2, 'gone')]));
+  assert.deepEqual(await fixture.rows('SELECT * FROM t'), [['1', 'new']]);
+});
+
+test('a timestamp too large to be held is written in parts of one transaction (protocol rule 20)', async (t) => {
+  const fixture = await createApplyFixture(t, mariadb, [T], ['t']);
+  const all = Array.from({ length: 30 }, (_, id) => row(1, id, `v${id}`));
+  const parts = async function* (): AsyncIterable<readonly ApplyMutation[]> {
+    for (let i = 0; i < all.length; i += 7) yield await Promise.resolve(all.slice(i, i + 7));
+  };
+  const session = await fixture.open();
+  const figures = await session.apply(fixture.token, { ...windowOf(0, 1, all.slice(0, 1)), parts });
+  assert.equal(figures.upserts, 30);
+  assert.deepEqual(await fixture.rows('SELECT count(*) FROM t'), [['30']]);
+  // Values change hands over the parts: what was written of them is undone, and all is written as a set.
+  const swapped = [row(2, 40, 'late'), ...all.map((_, id) => row(2, id, `v${(id + 1) % 30}`))];
+  const again = async function* (): AsyncIterable<readonly ApplyMutation[]> {
+    for (let i = 0; i < swapped.length; i += 7) yield await Promise.resolve(swapped.slice(i, i + 7));
+  };
+  await session.apply(fixture.token, { ...windowOf(1, 2, swapped.slice(0, 1)), parts: again });
+  assert.deepEqual(await fixture.rows('SELECT id, v FROM t WHERE id IN (0, 29, 40) ORDER BY id'), [
+    ['0', 'v1'],
+    ['29', 'v0'],
+    ['40', 'late'],
+  ]);
+});
+
+test('a dead letter is tried again when somebody has mended the table', async (t) => {
+  const fixture = await createApplyFixture(t, mariadb, [T], ['t'], { onBadRow: 'deadLetter' });
+  const session = await fixture.open();
+  await session.apply(fixture.token, windowOf(0, 1, [row(1, 1, 'x'.repeat(12)), row(1, 2, 'ok')]));
+  assert.equal(session.deadLetters(), 1);
+  await fixture.admin.query('ALTER TABLE t MODIFY v varchar(20)');
+  await fixture.admin.query('UPDATE failback_dead_letters SET replay = 1');
+  const replaying = await fixture.open({ onBadRow: 'deadLetter' });
+  assert.deepEqual(await replaying.replayDeadLetters(fixture.token, at(1)), {
+    upserts: 1,
+    deletes: 0,
+    inSourceOrder: false,
+  });
+  assert.deepEqual(await fixture.rows('SELECT id FROM t ORDER BY id'), [['1'], ['2']]);
+  assert.deepEqual(await fixture.rows('SELECT count(*) FROM failback_dead_letters'), [['0']]);
+});
+
+test('a foreign key by another value than the primary key: the value may pass to another row, and may not vanish', async (t) => {
+  const fixture = await createApplyFixture(
+    t,
+    mariadb,
+    [
+      'CREATE TABLE p (id int PRIMARY KEY, code varchar(9) UNIQUE)',
+      'CREATE TABLE c (id int PRIMARY KEY, code varchar(9), FOREIGN KEY (code) REFERENCES p (code))',
+    ],
+    ['p', 'c'],
+  );
+  const p = (n: number, id: number, code: string): ApplyMutation =>
+    upsert(n, 0, `[${id}]`, `{"code": "${code}", "id": ${id}}`);
+  const c = (n: number, id: number, code: string): ApplyMutation =>
+    upsert(n, 1, `[${id}]`, `{"code": "${code}", "id": ${id}}`);
+  await fixture.apply(1, [p(1, 1, 'a'), p(1, 2, 'b'), c(1, 1, 'a'), c(1, 2, 'b')]);
+  await fixture.apply(2, [p(2, 1, 'b'), p(2, 2, 'a')]);
+  assert.deepEqual(await fixture.rows('SELECT id, code FROM p ORDER BY id'), [
+    ['1', 'b'],
+    ['2', 'a'],
+  ]);
+  await assert.rejects(
+    fixture.apply(3, [p(3, 1, 'z')]),
+    (error) => error instanceof BadRowError && error.code === '1451' && error.key === '[1]',
+  );
+  await fixture.apply(3, [p(3, 1, 'z'), c(3, 2, 'z')]);
+  assert.deepEqual(await fixture.rows('SELECT id, code FROM c ORDER BY id'), [
+    ['1', 'a'],
+    ['2', 'z'],
+  ]);
+});
+
+test('where a foreign key acts by value on its own table, no way is tried and the message says what to do', async (t) => {
+  const fixture = await createApplyFixture(
+    t,
+    mariadb,
+    [
+      'CREATE TABLE n (id int PRIMARY KEY, code varchar(9) UNIQUE, up varchar(9), FOREIGN KEY (up) REFERENCES n (code) ON DELETE CASCADE)',
+    ],
+    ['n'],
+  );
+  await assert.rejects(
+    fixture.apply(1, [upsert(1, 0, '[1]', '{"code": "a", "id": 1, "up": null}')]),
+    (error) => error instanceof TargetRefusedError && /Switch enforcement off/.test(error.message),
+  );
+  const off = await createApplyFixture(
+    t,
+    mariadb,
+    [
+      'CREATE TABLE n (id int PRIMARY KEY, code varchar(9) UNIQUE, up varchar(9), FOREIGN KEY (up) REFERENCES n (code) ON DELETE CASCADE)',
+    ],
+    ['n'],
+    { enforcementOff: true },
+  );
+  await off.apply(1, [upsert(1, 0, '[1]', '{"code": "a", "id": 1, "up": "a"}')]);
+  assert.deepEqual(await off.rows('SELECT * FROM n'), [['1', 'a', 'a']]);
+});
