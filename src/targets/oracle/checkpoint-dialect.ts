@@ -12,15 +12,14 @@ const schemaDialect: SchemaDialect = {
       schemaIsOurs: false,
       tables: CHECKPOINT_TABLES.flatMap((table) => {
         const found = rows.find(({ name }) => name === nameOf(table));
-        return found === undefined ? [] : [{ table, ours: found['remark'] === MADE_BY_US, durable: found['temporary'] === 'N' }];
+        return found === undefined
+          ? []
+          : [{ table, ours: found['remark'] === MADE_BY_US, durable: found['temporary'] === 'N' }];
       }),
     };
   },
   create: null,
-  createTable: (name, columns) => [
-    `CREATE TABLE ${name} (${columns})`,
-    `COMMENT ON TABLE ${name} IS '${MADE_BY_US}'`,
-  ],
+  createTable: (name, columns) => [`CREATE TABLE ${name} (${columns})`, `COMMENT ON TABLE ${name} IS '${MADE_BY_US}'`],
   // A table's lock ends with the commit that DROP TABLE begins with, and DBMS_LOCK is not granted to everybody.
   exclusively: null,
   holdsMore: () => Promise.resolve(true),

@@ -24,7 +24,7 @@ export interface CheckpointDialect {
 /** Types of the tables' columns. */
 export interface CheckpointTypes {
   /** Of at most so many characters, compared byte by byte, and indexed. */
-  text(characters: number): string;
+  readonly text: (characters: number) => string;
   /** Of any length. */
   readonly longText: string;
   readonly hlc: string;

@@ -87,7 +87,7 @@ export function createCheckpointRecords(access: CheckpointAccess) {
   const setStopAt = async (stream: string, stopAt: Hlc | null): Promise<boolean> => {
     const row = await one(LOCK, [stream]);
     if (row === null) return false;
-    const passes = (at: string | null | undefined): boolean => stopAt !== null && at != null && parseHlc(at) > stopAt;
+    const passes = (at: string | null = null): boolean => stopAt !== null && at !== null && parseHlc(at) > stopAt;
     if (passes(row['applied']) || passes((await one(FURTHEST, [stream]))?.['hlc'])) return false;
     const { rows: stopped } = await client.query(LOCK_GROUPS, [stream]);
     if (stopped.some(({ applied }) => passes(applied))) return false;
@@ -158,7 +158,8 @@ export function createCheckpointRecords(access: CheckpointAccess) {
   /** stream */
   const CURSOR = `SELECT ${dialect.hlcText('cursor_at')} AS cursor_at FROM ${checkpoint} WHERE stream = ?`;
   /** What an earlier run of the same name has left is at or before the cursor, and none of this one's. Null: there is no row. */
-  const cursorOf = async (stream: string): Promise<string | null> => (await one(CURSOR, [stream]))?.['cursor_at'] ?? null;
+  const cursorOf = async (stream: string): Promise<string | null> =>
+    (await one(CURSOR, [stream]))?.['cursor_at'] ?? null;
 
   /** stream, cursor */
   const COUNT = `SELECT source_table, COUNT(*) AS letters FROM ${letters} WHERE stream = ? AND hlc > ${hlc} GROUP BY source_table`;

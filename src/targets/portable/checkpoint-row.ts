@@ -104,7 +104,7 @@ const NOW = 'changed_at = CURRENT_TIMESTAMP(6)';
 
 /** The recorded holders, without this session. */
 export function othersThan(session: string, rows: SqlResult['rows']): readonly string[] {
-  return rows.flatMap(({ holder }) => (holder == null || holder === session ? [] : [holder]));
+  return rows.flatMap(({ holder = null }) => (holder === null || holder === session ? [] : [holder]));
 }
 
 function toCheckpoint({ rows }: SqlResult): Checkpoint | null {

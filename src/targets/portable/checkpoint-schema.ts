@@ -6,16 +6,34 @@ import type { CheckpointAccess, CheckpointDialect, CheckpointSchemaState } from 
  * The statements that are still to be run; none when all is there. CREATE ... IF NOT EXISTS would ask for the privilege to create
  * what exists already.
  */
-export function missingDdl(dialect: CheckpointDialect, state: CheckpointSchemaState, schema: string): readonly string[] {
+export function missingDdl(
+  dialect: CheckpointDialect,
+  state: CheckpointSchemaState,
+  schema: string,
+): readonly string[] {
+  const schemas = missingSchema(dialect, state, schema);
+  return [...schemas, ...missingTables(dialect, state, schema)(schemas.length > 0)];
+}
+
+function missingSchema(
+  { schema: { create } }: CheckpointDialect,
+  state: CheckpointSchemaState,
+  schema: string,
+): readonly string[] {
+  return state.schemaExists || create === null ? [] : [create(schema)];
+}
+
+/** The tables' marks say whether the schema has been made with them. */
+function missingTables(
+  dialect: CheckpointDialect,
+  state: CheckpointSchemaState,
+  schema: string,
+): (schemaIsOurs: boolean) => readonly string[] {
   const there = new Set(state.tables.map(({ table }) => table));
-  const { create, createTable } = dialect.schema;
-  const makesSchema = !state.schemaExists && create !== null;
-  return [
-    ...(makesSchema ? [create(schema)] : []),
-    ...CHECKPOINT_TABLES.filter((table) => !there.has(table)).flatMap((table) =>
-      createTable(dialect.tableName(schema, table), columnsOf(table, dialect.types), makesSchema),
-    ),
-  ];
+  return (schemaIsOurs) =>
+    CHECKPOINT_TABLES.filter((table) => !there.has(table)).flatMap((table) =>
+      dialect.schema.createTable(dialect.tableName(schema, table), columnsOf(table, dialect.types), schemaIsOurs),
+    );
 }
 
 /**
@@ -24,15 +42,21 @@ export function missingDdl(dialect: CheckpointDialect, state: CheckpointSchemaSt
  * @throws TargetRefusedError when a table is there that a crash would empty (protocol rule 23)
  */
 export async function ensureCheckpointSchema({ client, dialect, schema }: CheckpointAccess): Promise<void> {
-  const state = await dialect.schema.read(client, schema);
-  refuseNotDurable(dialect, state, schema);
-  for (const statement of missingDdl(dialect, state, schema)) {
+  const createUnlessThere = async (statement: string): Promise<boolean> => {
     try {
       await client.query(statement);
+      return true;
     } catch (error) {
       if (!dialect.errors.isAlreadyThere(error)) throw error;
+      return false;
     }
-  }
+  };
+  const state = await dialect.schema.read(client, schema);
+  refuseNotDurable(dialect, state, schema);
+  const [schemas, tables] = [missingSchema(dialect, state, schema), missingTables(dialect, state, schema)];
+  let schemaIsOurs = false;
+  for (const statement of schemas) schemaIsOurs = await createUnlessThere(statement);
+  for (const statement of tables(schemaIsOurs)) await createUnlessThere(statement);
   refuseNotDurable(dialect, await dialect.schema.read(client, schema), schema);
 }
 

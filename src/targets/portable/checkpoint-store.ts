@@ -8,7 +8,7 @@ import { inTransaction } from './sql-client.js';
 
 export interface CheckpointStoreParts extends CheckpointAccess {
   /** The driver's errors as the target's. */
-  toTargetError(error: unknown, doing: string): unknown;
+  readonly toTargetError: (error: unknown, doing: string) => Error;
   close(): Promise<void>;
 }
 

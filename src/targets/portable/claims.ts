@@ -50,7 +50,8 @@ export async function readOtherClaims(
   for (const names of inChunks(tables.map(formatTableName))) {
     /** tables */
     const read = `SELECT table_name, run FROM ${dialect.tableName(schema, 'claim')} WHERE table_name IN (${placeholders(names.length)})`;
-    for (const claim of (await client.query(read, names)).rows) runOf.set(claim['table_name'] ?? '', claim['run'] ?? '');
+    for (const claim of (await client.query(read, names)).rows)
+      runOf.set(claim['table_name'] ?? '', claim['run'] ?? '');
   }
   return tables.flatMap((table) => {
     const holder = runOf.get(formatTableName(table));

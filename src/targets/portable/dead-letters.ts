@@ -49,7 +49,10 @@ export function createDeadLetterRows(
   const READ = `SELECT key_text, row_json FROM ${letters} WHERE ${ONE}`;
 
   /** Those that are asked for, without their rows. */
-  const readAsked = async (cursor: string, most: number): Promise<readonly Pick<LetterRow, 'id' | 'sourceTable' | 'hlc'>[]> => {
+  const readAsked = async (
+    cursor: string,
+    most: number,
+  ): Promise<readonly Pick<LetterRow, 'id' | 'sourceTable' | 'hlc'>[]> => {
     const found = [];
     for (const tables of partsOfMine) {
       const sql = `SELECT source_table, key_hash, letter_id, ${dialect.hlcText('hlc')} AS hlc_text FROM ${letters}

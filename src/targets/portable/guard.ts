@@ -66,12 +66,7 @@ export function createGuard({ client, dialect, schema }: CheckpointAccess, strea
           const remove = `DELETE FROM ${guard} WHERE ${OF_KEYS} (${placeholders(hashes.length)})`;
           await client.query(remove, [stream, sourceTableOf(table), ...hashes]);
           const insert = `INSERT INTO ${guard} (stream, source_table, key_hash, hlc, run) ${part.map(() => ONE).join(' UNION ALL ')}`;
-          const values = part.flatMap(({ change, hash }) => [
-            sourceTableOf(table),
-            hash,
-            formatHlc(change.at),
-            stream,
-          ]);
+          const values = part.flatMap(({ change, hash }) => [sourceTableOf(table), hash, formatHlc(change.at), stream]);
           await client.query(insert, values);
         }
       }

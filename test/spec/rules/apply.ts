@@ -78,6 +78,7 @@ export const APPLY_RULES: readonly Rule[] = [
       at('src/targets/postgres/session.ts', "'BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE',"),
       at(CHECKPOINT_ROW, '${read} FOR UPDATE'),
       at('src/apply/loop.ts', 'const found = await session.readLocked();'),
+      at('src/targets/portable/checkpoint-row.ts', 'await client.query(LOCK, [stream]);'),
     ],
     tests: [
       ...by(
@@ -98,6 +99,8 @@ export const APPLY_RULES: readonly Rule[] = [
       at('src/targets/postgres/client.ts', "synchronous_commit: 'on',"),
       at('src/targets/postgres/preflight-server.ts', "['fsync', facts.fsync],"),
       at('src/targets/postgres/checkpoint-schema.ts', 'refuseNotDurable(await readCheckpointSchema('),
+      at('src/targets/mysql/checkpoint-dialect.ts', 'ENGINE = InnoDB ROW_FORMAT'),
+      at('src/targets/portable/checkpoint-schema.ts', 'refuseNotDurable(dialect, await dialect.schema.read('),
     ],
     tests: [
       ...by(
@@ -110,6 +113,11 @@ export const APPLY_RULES: readonly Rule[] = [
       ),
       ...by(STORE_TEST, 'an UNLOGGED checkpoint table is refused (rule 23)'),
       ...by(PREFLIGHT_TEST, 'an UNLOGGED table or partition is refused (rule 23)'),
+      ...by(
+        'test/targets/portable/mariadb-schema.test.ts',
+        'a checkpoint table that a crash may empty is refused (rule 23)',
+        'the engine is stated, whatever the default is (rule 23)',
+      ),
     ],
   },
   {
@@ -120,13 +128,26 @@ export const APPLY_RULES: readonly Rule[] = [
       at('src/targets/session/takeover.ts', 'const ended = await asTargetError(errors, () => rows.endHolders());'),
       at('src/targets/postgres/session.ts', 'idle_in_transaction_session_timeout:'),
       at(CHECKPOINT_ROW, 'session.backend_start = holder_started'),
+      at('src/targets/mysql/checkpoint-dialect.ts', 'SELECT IS_USED_LOCK('),
+      at('src/targets/portable/bounded-change.ts', 'if (!dialect.updatesWaitForever)'),
     ],
-    tests: by(
-      FENCE_TEST,
-      'an applier frozen before its COMMIT is ended by the takeover and harmless when it thaws (protocol rule 24)',
-      'the server ends a session that rests in a transaction, so that its lock does not last (protocol rule 24)',
-      'a row locked by somebody else: the takeover names that session and leaves it alone',
-    ),
+    tests: [
+      ...by(
+        FENCE_TEST,
+        'an applier frozen before its COMMIT is ended by the takeover and harmless when it thaws (protocol rule 24)',
+        'the server ends a session that rests in a transaction, so that its lock does not last (protocol rule 24)',
+        'a row locked by somebody else: the takeover names that session and leaves it alone',
+      ),
+      ...by(
+        'test/targets/portable/fence.test.ts',
+        'an applier frozen before its COMMIT is ended by the takeover and harmless when it thaws (protocol rule 24)',
+        'a row locked by somebody else: the takeover names that session and leaves it alone',
+      ),
+      ...by(
+        'test/targets/oracle/checkpoint-statements.test.ts',
+        'the compare-and-set waits for its row no longer than it may: an UPDATE alone would wait for ever (protocol rules C, 24)',
+      ),
+    ],
   },
   {
     name: '25',
@@ -159,6 +180,7 @@ export const APPLY_RULES: readonly Rule[] = [
       at('src/apply/groups.ts', 'await stage.purge(retired);'),
       at('src/apply/groups.ts', 'if (stored.some((group) => group.applied !== furthest)) {'),
       at('src/domain/apply-groups.ts', 'function componentsOf('),
+      at('src/targets/portable/checkpoint-groups.ts', 'rows, TAKE, [token, stream]'),
     ],
     tests: [
       ...by(
@@ -175,6 +197,10 @@ export const APPLY_RULES: readonly Rule[] = [
         'test/integration/parallel.test.ts',
         'a whole run with parallel applies: groups by foreign keys, one locked, the worker killed, and all at one timestamp at its finish',
       ),
+      ...by(
+        'test/targets/portable/fence.test.ts',
+        'groups are taken together, and the stream is where the last of them is (protocol rule 26)',
+      ),
     ],
   },
   {
@@ -190,6 +216,7 @@ export const APPLY_RULES: readonly Rule[] = [
       at('src/targets/postgres/checkpoint-records.ts', 'const isOutrun = async ('),
       at('src/receiver/intake.ts', 'if (rows.length > 0) await applyAtOnce?.(rows);'),
       at('src/apply/loop.ts', 'if (outcome instanceof OutrunError) {'),
+      at('src/targets/portable/guard.ts', 'await newerOf(collapseMutations(changes).map(hashed))'),
     ],
     tests: [
       ...by(
@@ -222,6 +249,11 @@ export const APPLY_RULES: readonly Rule[] = [
         'test/integration/immediate.test.ts',
         'in immediate mode rows come before their timestamp is resolved, each key ends at its last change, and the run finishes at T',
       ),
+      ...by(
+        'test/targets/portable/guard.test.ts',
+        'only what is newer than all that is applied of its key passes (protocol rule 27)',
+        'guards go with the window that passes them, no further, and the run’s name is theirs',
+      ),
     ],
   },
   {
@@ -235,6 +267,7 @@ export const APPLY_RULES: readonly Rule[] = [
       at('src/targets/postgres/dead-letters.ts', 'letter.hlc > (SELECT cursor FROM ${checkpoint}'),
       at('src/targets/bad-row-search.ts', 'export async function takeWhatCan<'),
       at('src/targets/session/span-writer.ts', 'await options.writer.acts(change.table)'),
+      at('src/targets/portable/dead-letters.ts', 'source_table = ? AND hlc > ${hlc} AND key_hash IN'),
     ],
     tests: [
       ...by(
@@ -261,6 +294,10 @@ export const APPLY_RULES: readonly Rule[] = [
       ...by(
         'test/integration/dead-letters.test.ts',
         'bad rows are put aside, counted and named, replaced or replayed on request, and the run finishes',
+      ),
+      ...by(
+        'test/targets/portable/dead-letters.test.ts',
+        'a later change of a key takes its letters away, of its table only (protocol rule 28)',
       ),
     ],
   },
@@ -292,6 +329,7 @@ export const APPLY_RULES: readonly Rule[] = [
       at('src/workflows/phases/finish.ts', 'async function attemptFinish('),
       at('src/apply/attempt.ts', `return stop !== null && stop !== 'unknown' && stop <= at;`),
       at('src/verify/compare-tables.ts', 'if (applied !== input.at) throw'),
+      at('src/targets/portable/checkpoint-row.ts', 'AND (stop_at IS NULL OR stop_at >= ${hlc})'),
     ],
     tests: [
       ...by(
@@ -306,17 +344,31 @@ export const APPLY_RULES: readonly Rule[] = [
         'a whole run: paused, resumed, finished through its gate, in words',
         'rows that differ, and writes that go on, keep the run replicating',
       ),
+      ...by(
+        'test/targets/portable/fence.test.ts',
+        'a window planned before the stop was set does not pass it (protocol rule 32)',
+        'what is applied at once beyond a stop refuses it (protocol rule 32)',
+      ),
     ],
   },
   {
     name: '33',
     words: 'Each target table is claimed for one run under a unique key; another run’s claim refuses.',
-    kept: [at('src/targets/postgres/claims.ts', 'if (rows.length > 0) throw new ClaimedByOthers(')],
-    tests: by(
-      STORE_TEST,
-      'a table has one claim; what is refused claims nothing (rule 33)',
-      'of two runs that claim the same tables at once, one gets them all',
-    ),
+    kept: [
+      at('src/targets/postgres/claims.ts', 'if (rows.length > 0) throw new ClaimedByOthers('),
+      at('src/targets/portable/claims.ts', 'if (others.length > 0) throw new ClaimedByOthers('),
+    ],
+    tests: [
+      ...by(
+        STORE_TEST,
+        'a table has one claim; what is refused claims nothing (rule 33)',
+        'of two runs that claim the same tables at once, one gets them all',
+      ),
+      ...by(
+        'test/targets/portable/checkpoint-store.test.ts',
+        'a table has one claim; what is refused claims nothing (rule 33)',
+      ),
+    ],
   },
   {
     name: '34',
@@ -329,6 +381,8 @@ export const APPLY_RULES: readonly Rule[] = [
         'if (ours.length === 0 || !(await areEmpty(client, all))) return;',
       ),
       at('src/cockroach/job-control.ts', 'if (live.length === 0) return cancelled;'),
+      at('src/targets/portable/checkpoint-store.ts', 'if (exclusively !== null) await dropCheckpointSchemaIfEmpty('),
+      at('src/targets/mysql/checkpoint-dialect.ts', 'SELECT GET_LOCK(?, ?)'),
     ],
     tests: [
       ...by(
@@ -346,6 +400,11 @@ export const APPLY_RULES: readonly Rule[] = [
         'in receiver, with the token taken',
         'its host never comes back, and another one’s worker undoes it',
         'is named with what a person has to do, and everything else is undone',
+      ),
+      ...by(
+        'test/targets/portable/mariadb-schema.test.ts',
+        'the first checkpoint row of a run that begins while the tables are dropped is not lost with them (rule 34)',
+        'a database and a table that somebody else has made are never dropped',
       ),
     ],
   },

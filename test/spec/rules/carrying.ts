@@ -207,12 +207,19 @@ export const CARRYING_RULES: readonly Rule[] = [
     kept: [
       at('src/targets/postgres/checkpoint-row.ts', 'WHERE ${isIt} AND token = $2 AND applied = $3::numeric'),
       at('src/targets/session/session.ts', 'if (await row.advance(token, previous, next)) return;'),
+      at('src/targets/portable/checkpoint-row.ts', 'WHERE ${isIt} AND token = ? AND applied = ${hlc}'),
     ],
-    tests: by(
-      FENCE_TEST,
-      'an old token can never commit, with rows or without (protocol rule C)',
-      'the checkpoint must be the one we left: set back, or gone, nothing is written',
-    ),
+    tests: [
+      ...by(
+        FENCE_TEST,
+        'an old token can never commit, with rows or without (protocol rule C)',
+        'the checkpoint must be the one we left: set back, or gone, nothing is written',
+      ),
+      ...by(
+        'test/targets/portable/fence.test.ts',
+        'an old token moves nothing any more, in a transaction or alone (protocol rule C)',
+      ),
+    ],
   },
   {
     name: 'D',

@@ -10,6 +10,7 @@ import * as oracleErrors from '../../../src/targets/oracle/errors.js';
 import type { CheckpointTable } from '../../../src/targets/portable/checkpoint-ddl.js';
 import type { CheckpointAccess, CheckpointDialect } from '../../../src/targets/portable/checkpoint-dialect.js';
 import { createCheckpointStore } from '../../../src/targets/portable/checkpoint-store.js';
+import type { ErrorWords } from '../../../src/targets/session/parts.js';
 import type { CheckpointStore } from '../../../src/targets/target.js';
 import { startH2 } from '../../support/h2.js';
 import { startMariadb, type Mariadb } from '../../support/mariadb.js';
@@ -29,10 +30,12 @@ export interface ConnectOptions {
   readonly lockTimeoutMs?: number;
   /** Of a proxy before the server. */
   readonly port?: number;
+  /** `name:password` */
+  readonly user?: string;
 }
 
 export interface Session extends CheckpointAccess {
-  readonly errors: Pick<typeof mysqlErrors, 'toTargetError' | 'isLockTimeout'>;
+  readonly errors: ErrorWords;
   readonly store: CheckpointStore;
   /** Rows of a query, every value as text. `{checkpoint}` stands for the table. */
   rows(sql: string): Promise<readonly (string | null)[][]>;
@@ -49,17 +52,29 @@ export async function startMariadbBackend(): Promise<MariadbBackend> {
     dialect: mysqlCheckpointDialect,
     drops: true,
     newSchema: () => `t_${randomUUID().slice(0, 8)}`,
-    async connect(t, schema, { lockTimeoutMs = 1000, port = server.port } = {}) {
-      const connectionString = server.url().replace(`:${server.port}/`, `:${port}/`);
+    async connect(t, schema, { lockTimeoutMs = 1000, port = server.port, user = 'failback:failback' } = {}) {
+      const connectionString = `mysql://${user}@127.0.0.1:${port}/`;
       const client = await connectMysql({ connectionString, applicationName: 'failback test', lockTimeoutMs });
       t.after(() => client.close());
       const close = () => client.close();
       const access = { client: createMysqlClient(client), dialect: mysqlCheckpointDialect, schema, lockTimeoutMs };
-      return sessionOf(access, mysqlErrors, close);
+      return sessionOf(access, MYSQL_WORDS, close);
     },
     stop: () => server.stop(),
   };
 }
+
+const MYSQL_WORDS: ErrorWords = {
+  ...mysqlErrors,
+  causeOf: (error) => new mysqlErrors.MysqlError(error),
+  endingSessions: 'KILL <process> ends it',
+};
+
+const ORACLE_WORDS: ErrorWords = {
+  ...oracleErrors,
+  causeOf: (error) => new oracleErrors.OracleError(error),
+  endingSessions: 'ALTER SYSTEM KILL SESSION ends it',
+};
 
 /** H2 has Oracle's SQL, and sessions of its own kind. */
 const h2Dialect: CheckpointDialect = {
@@ -89,10 +104,10 @@ export async function startH2Backend(): Promise<Backend> {
     async connect(t, schema, { lockTimeoutMs = 1000 } = {}) {
       const client = await server.connect(schema);
       t.after(() => client.close());
-      for (const view of CATALOGUE) await client.script(view);
+      await client.script(CATALOGUE.join('; '));
       const close = () => client.close();
       const access = { client: createOracleClient(client), dialect: h2Dialect, schema, lockTimeoutMs };
-      return sessionOf(access, oracleErrors, close);
+      return sessionOf(access, ORACLE_WORDS, close);
     },
     stop: () => server.stop(),
   };

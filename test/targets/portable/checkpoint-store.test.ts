@@ -63,7 +63,12 @@ for (const [name, start] of BACKENDS)
 
     test('an HLC is kept to its last digit', async (t) => {
       const { store } = await open(t);
-      for (const text of ['1759246920563173000.0000000000', '9223372036854775807.4294967295', '1.0000000010', '0.0000000000']) {
+      for (const text of [
+        '1759246920563173000.0000000000',
+        '9223372036854775807.4294967295',
+        '1.0000000010',
+        '0.0000000000',
+      ]) {
         const row = await store.insertOnce({ stream: text, run: 'r', cursor: parseHlc(text), origin: ORIGIN });
         assert.equal(formatHlc(row.cursor), text);
       }
@@ -86,8 +91,14 @@ for (const [name, start] of BACKENDS)
       await store.writeHold('held', 'zombie', { ...hold, newerChanges: 0 });
       assert.equal(await store.setStopAt('held', CURSOR), true);
       assert.deepEqual(await store.readHold('held'), { applied: CURSOR, stopAt: CURSOR, feedWanted: true, hold });
+      await setToken('another');
+      assert.equal((await store.readHold('held'))?.hold, null, 'the next attempt has not looked yet');
       assert.equal(await store.setStopAt('held', LATER), true);
-      assert.equal((await store.readHold('held'))?.hold, null, 'what was seen at another stop says nothing of this one');
+      assert.equal(
+        (await store.readHold('held'))?.hold,
+        null,
+        'what was seen at another stop says nothing of this one',
+      );
       await setToken('next');
       await store.writeHold('held', 'next', hold);
       assert.equal(await store.setStopAt('held', null), true);
@@ -99,7 +110,11 @@ for (const [name, start] of BACKENDS)
 
     test('a run is remembered, and changed', async (t) => {
       const { store } = await open(t);
-      const state = { settings: { 'kv.rangefeed.enabled': 'false', odd: '' }, big: '9223372036854775807', long: 'ü漢🙂'.repeat(9000) };
+      const state = {
+        settings: { 'kv.rangefeed.enabled': 'false', odd: '' },
+        big: '9223372036854775807',
+        long: 'ü漢🙂'.repeat(9000),
+      };
       await store.writeRun({ run: 'orders', phase: 'prepare', state });
       await store.writeRun({ run: 'orders', phase: 'cursor', state });
       await store.writeRun({ run: 'orders', phase: 'cursor', state });
@@ -135,14 +150,21 @@ for (const [name, start] of BACKENDS)
         await store.insertOnce({ stream: `${run}-stream`, run, cursor: CURSOR, origin: ORIGIN });
         await store.writeRun({ run, phase: 'replicate', state: {} });
         await store.claimTables(run, [{ schema: 'shop', table: run }]);
-        await session.rows(`INSERT INTO {checkpoint_group} (stream, group_number, run, tables_json, applied) VALUES ('${run}-stream', 1, '${run}', '[]', 1)`);
-        await session.rows(`INSERT INTO {guard} (stream, source_table, key_hash, hlc, run) VALUES ('${run}-stream', 't', 'h', 1, '${run}')`);
+        await session.rows(
+          `INSERT INTO {checkpoint_group} (stream, group_number, run, tables_json, applied) VALUES ('${run}-stream', 1, '${run}', '[]', 1)`,
+        );
+        await session.rows(
+          `INSERT INTO {guard} (stream, source_table, key_hash, hlc, run) VALUES ('${run}-stream', 't', 'h', 1, '${run}')`,
+        );
       }
       await store.removeRun('one');
       assert.equal(await store.read('one-stream'), null);
       assert.equal(await store.readRun('one'), null);
       assert.equal((await store.read('two-stream'))?.run, 'two');
-      assert.deepEqual(await session.rows('SELECT run FROM {checkpoint_group} UNION ALL SELECT run FROM {guard}'), [['two'], ['two']]);
+      assert.deepEqual(await session.rows('SELECT run FROM {checkpoint_group} UNION ALL SELECT run FROM {guard}'), [
+        ['two'],
+        ['two'],
+      ]);
       const three = [{ schema: 'shop', table: 'two' }];
       assert.deepEqual(await store.claimTables('three', three), [{ table: three[0], run: 'two' }]);
       await store.removeRun('two');
@@ -150,7 +172,11 @@ for (const [name, start] of BACKENDS)
       assert.deepEqual(await tablesOf(session), backend.drops ? null : CHECKPOINT_TABLES);
       await store.removeRun('two');
       await store.writeRun({ run: 'late', phase: 'prepare', state: {} });
-      assert.equal((await store.readRun('late'))?.phase, 'prepare', 'tables that another run has dropped are made again');
+      assert.equal(
+        (await store.readRun('late'))?.phase,
+        'prepare',
+        'tables that another run has dropped are made again',
+      );
     });
 
     test('dead letters are counted and asked for by stream, and the end of a run keeps them (rules 28 and 34)', async (t) => {
@@ -178,10 +204,13 @@ for (const [name, start] of BACKENDS)
       assert.deepEqual(await store.countDeadLetters('one'), waiting);
       assert.deepEqual(await store.countDeadLetters('three'), { count: 0, tables: [] });
       assert.equal(await store.askReplay('one'), 3);
-      assert.deepEqual(await session.rows('SELECT DISTINCT run, source_table FROM {dead_letters} WHERE replay = 1 ORDER BY 1, 2'), [
-        ['one', 'public.a'],
-        ['one', 'public.b'],
-      ]);
+      assert.deepEqual(
+        await session.rows('SELECT DISTINCT run, source_table FROM {dead_letters} WHERE replay = 1 ORDER BY 1, 2'),
+        [
+          ['one', 'public.a'],
+          ['one', 'public.b'],
+        ],
+      );
       const left = { count: 4, tables: [...waiting.tables, { table: 'public.c', count: 1 }] };
       assert.deepEqual(await store.removeRun('one'), left);
       assert.deepEqual(await store.removeRun('one'), left, 'as it must be for a second try');
