@@ -127,6 +127,8 @@ function initialise(place: Place): void {
     [
       '--no-defaults',
       `--datadir=${dataDir}`,
+      // A test's own folder for temporary files may be closed to the server's user.
+      `--tmpdir=${dataDir}`,
       '--auth-root-authentication-method=normal',
       '--skip-test-db',
       '--skip-name-resolve',
@@ -156,6 +158,7 @@ async function startOnSomePort(
 function launch(place: Place, port: number, settings: Readonly<Record<string, string>>): ChildProcess {
   const all = {
     datadir: place.dataDir,
+    tmpdir: place.dataDir,
     socket: place.socket,
     port: String(port),
     'bind-address': '127.0.0.1',
