@@ -23,7 +23,7 @@ export const BANK_ON_TARGET = `
 export const BANK_ON_MYSQL = [
   `CREATE TABLE accounts (
     id BIGINT PRIMARY KEY,
-    owner TEXT NOT NULL,
+    owner LONGTEXT NOT NULL,
     balance DECIMAL(18, 2) NOT NULL CHECK (balance >= 0),
     opened DATETIME(6) NOT NULL
   ) DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin`,

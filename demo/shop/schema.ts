@@ -38,7 +38,7 @@ export const SHOP_ON_TARGET = `
 export const SHOP_ON_MYSQL = [
   `CREATE TABLE customers (
     id BIGINT AUTO_INCREMENT PRIMARY KEY,
-    name TEXT NOT NULL,
+    name LONGTEXT NOT NULL,
     email VARCHAR(255) NOT NULL UNIQUE,
     tags JSON NOT NULL,
     photo LONGBLOB,
@@ -56,7 +56,7 @@ export const SHOP_ON_MYSQL = [
   `CREATE TABLE order_lines (
     order_id CHAR(36) NOT NULL,
     line BIGINT NOT NULL,
-    sku TEXT NOT NULL,
+    sku LONGTEXT NOT NULL,
     quantity BIGINT NOT NULL,
     price DECIMAL(12, 4) NOT NULL,
     serials JSON,
