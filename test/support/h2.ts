@@ -2,7 +2,7 @@ import { accessSync } from 'node:fs';
 import pg from 'pg';
 import { endProcess, spawnOwned } from '../../demo/parts/owned-process.js';
 import { findExecutable, pathFolders } from '../../setup/locations.mjs';
-import type { Bind, BatchError, OracleClient, OracleRow } from '../../src/targets/oracle/client.js';
+import type { Bind, BatchError, BindKind, OracleClient, OracleRow } from '../../src/targets/oracle/client.js';
 import { freePort } from './ports.js';
 import { until } from './until.js';
 
@@ -221,6 +221,13 @@ function literal(value: Bind): string {
   return typeof value === 'string' ? `'${value.replaceAll(`'`, `''`)}'` : `X'${Buffer.from(value).toString('hex')}'`;
 }
 
+/** The driver takes bytes where they are announced only. */
+function checkKinds(sql: string, binds: readonly Bind[], kinds: readonly BindKind[]): void {
+  for (const [place, value] of binds.entries())
+    if (value !== null && (typeof value !== 'string') !== (kinds[place] === 'bytes'))
+      throw new Error(`value ${place + 1} is not of the kind that is announced, which is NJS-011: ${sql}`);
+}
+
 /** H2 checks constraints at once and has its settings elsewhere. */
 const NOT_IN_H2 = /^(ALTER SESSION|SET CONSTRAINTS)/;
 
@@ -252,7 +259,8 @@ function createSession(client: pg.Client): H2Session {
       const { rows } = await client.query<Record<string, string | null>>(sql);
       return rows;
     },
-    async execute(sql, binds = []) {
+    async execute(sql, binds = [], kinds = []) {
+      checkKinds(sql, binds, kinds);
       if (NOT_IN_H2.test(sql)) {
         leftOut.push(sql);
         return { rows: [], rowCount: 0 };
@@ -260,7 +268,8 @@ function createSession(client: pg.Client): H2Session {
       const { rows, rowCount } = await run(inlined(sql.replace(/FOR UPDATE WAIT \d+/, 'FOR UPDATE'), binds));
       return { rows: rows.map(lowerCased), rowCount: rowCount ?? rows.length };
     },
-    async executeMany(sql, rows) {
+    async executeMany(sql, rows, kinds = []) {
+      for (const row of rows) checkKinds(sql, row, kinds);
       const errors: BatchError[] = [];
       for (const [offset, binds] of rows.entries()) {
         try {

@@ -12,7 +12,7 @@ import { classifyOracleError, OracleError, RefusedValue } from './errors.js';
 import { park, planHandOver, putBack, readKept, remove, type Kept } from './hand-over.js';
 import { columnOf, columnStatement, deleteStatement } from './sql.js';
 import { runBatch, type RefusedRow, type Statements } from './statements.js';
-import { bindOf } from './types.js';
+import { bindKindOf, bindOf } from './types.js';
 
 export type ChangeWriterOptions = Pick<ApplySessionOptions, 'plan' | 'extraColumns' | 'flushSize'>;
 
@@ -231,7 +231,7 @@ async function explain(
     const field = fields[place];
     const sql = found === null || found.generated ? null : columnStatement(found);
     if (found === null || field === undefined || sql === null) continue;
-    const read = await undoable(() => client.execute(sql, [bindOf(found, field)]));
+    const read = await undoable(() => client.execute(sql, [bindOf(found, field)], [bindKindOf(found.type)]));
     if (!('done' in read)) return { column: found.name, reason: read.message };
   }
   return { column: null, reason: objection.message };

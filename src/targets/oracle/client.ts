@@ -43,6 +43,7 @@ export interface OracleClient {
   execute(
     sql: string,
     binds?: readonly Bind[],
+    kinds?: readonly BindKind[],
   ): Promise<{ readonly rows: readonly OracleRow[]; readonly rowCount: number }>;
   /**
    * Runs a statement that writes once for each row of values, in one round trip. Returns the rows that failed; every other is written. Any error
@@ -123,8 +124,8 @@ const LONGEST_MODULE = 48;
 
 function createClient(connection: oracledb.Connection): OracleClient {
   return {
-    async execute(sql, binds = []) {
-      const definitions = binds.map((_, place) => definitionOf([binds], place, 'text'));
+    async execute(sql, binds = [], kinds = []) {
+      const definitions = binds.map((_, place) => definitionOf([binds], place, kinds[place] ?? 'text'));
       const values = binds.map((value, place) => ({
         ...definitions[place],
         dir: oracledb.BIND_IN,

@@ -64,7 +64,7 @@ export async function readKept(
   const statement = keptStatement(table, kept);
   if (statement === null) return found;
   for (const row of rows) {
-    const { rows: texts } = await client.execute(statement.sql, statement.bind(readKey(row.key)));
+    const { rows: texts } = await client.execute(statement.sql, statement.bind(readKey(row.key)), statement.kinds);
     const [text] = texts;
     if (text !== undefined)
       found.set(

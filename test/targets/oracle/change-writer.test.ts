@@ -95,6 +95,21 @@ describe('writing to Oracle (statements run by H2 in its Oracle mode)', () => {
       ]);
     });
 
+    test('a swap in a column that takes no NULL, of rows whose key is bytes', async (t) => {
+      const ddl = `CREATE TABLE "U" ("ID" RAW(16) PRIMARY KEY, "CODE" VARCHAR2(9) NOT NULL UNIQUE, "KEPT" NUMBER)`;
+      const { write, rows, session } = await createWriterFixture(t, h2, ddl, ['U']);
+      const [one, two] = ['5b3b1f4c-8f0a-4e0e-9b8d-0a5fbd6b9f10', 'ffffffff-ffff-ffff-ffff-ffffffffffff'];
+      const named = (n: number, id: string, code: string) =>
+        upsert(n, 0, `["${id}"]`, `{"id": "${id}", "code": "${code}"}`);
+      await write(named(1, one, 'a'), named(1, two, 'b'));
+      await session.script('UPDATE "U" SET "KEPT" = 12345678901234567890.5');
+      await write(named(2, one, 'b'), named(2, two, 'a'));
+      assert.deepEqual(await rows('SELECT "CODE", "KEPT" FROM "U" ORDER BY "ID"'), [
+        ['b', '12345678901234567890.5'],
+        ['a', '12345678901234567890.5'],
+      ]);
+    });
+
     test('from a row that goes to one that comes', async (t) => {
       const { write, rows } = await createWriterFixture(t, h2, NULLABLE, ['U']);
       await write(row(1, 1, 'a'));

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { FenceLostError, BadRowError } from '../../../src/targets/failures.js';
+import { BadRowError, FenceLostError, TargetUnavailableError } from '../../../src/targets/failures.js';
 import { startH2, type H2 } from '../../support/h2.js';
 import { at, remove, upsert, windowOf } from '../postgres/apply-fixture.js';
 import { createSessionFixture } from './session-fixture.js';
@@ -85,6 +85,21 @@ describe('the apply session on Oracle (statements run by H2 in its Oracle mode)'
     ]);
     await session.apply('one', windowOf(2, 3, [item(3, 1, 'new')]));
     assert.equal((await store.read(stream))?.applied, at(3));
+  });
+
+  test('a row that somebody else holds is worth another attempt, and the session goes on', async (t) => {
+    const { open, rows, admin } = await createSessionFixture(t, h2, ITEMS, ['ITEMS']);
+    const session = await open();
+    await session.takeToken('one');
+    await session.apply('one', windowOf(0, 1, [item(1, 1, 'a')]));
+    await admin.execute(`UPDATE "ITEMS" SET "NAME" = 'x'`);
+    await assert.rejects(
+      session.apply('one', windowOf(1, 2, [item(2, 1, 'b')])),
+      (error: unknown) => error instanceof TargetUnavailableError && error.code === 'ORA-30006',
+    );
+    await admin.rollback();
+    await session.apply('one', windowOf(1, 2, [item(2, 1, 'b')]));
+    assert.deepEqual(await rows('SELECT * FROM "ITEMS"'), [['1', 'b']]);
   });
 
   test('a timestamp in parts is one transaction', async (t) => {
