@@ -48,12 +48,20 @@ export function lineOf(table: string, row: readonly (string | null)[]): string {
         return text
           .replace(/\+00(:00)?$/, '')
           .replace(/\.(\d*?)0*$/, (_, digits: string) => (digits === '' ? '' : `.${digits}`));
-      return kind === 'json' || kind === 'array' ? withoutBlanks(text) : text;
+      return kind === 'json' || kind === 'array' ? canonical(text) : text;
     })
     .join('\t');
 }
 
-/** JSON text without the blanks between its parts. */
-function withoutBlanks(json: string): string {
-  return json.replace(/("(?:[^"\\]|\\.)*")|\s+/g, (_, quoted: string | undefined) => quoted ?? '');
+/** JSON text as it is whoever has written it: no blanks, and the names of objects in order. Numbers keep their digits. */
+function canonical(json: string): string {
+  const marked = json.replace(
+    /("(?:[^"\\]|\\.)*")|(-?\d[\d.eE+-]*)/g,
+    (_, quoted?: string, number?: string) => quoted ?? `"#${number ?? ''}"`,
+  );
+  return JSON.stringify(JSON.parse(marked), (_, value: unknown) =>
+    typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : value,
+  );
 }
