@@ -2,6 +2,7 @@ import { FOREIGN_KEY_ACTIONS, type ForeignKeyAction } from '../../domain/source-
 import { formatTableName, type TableName } from '../../domain/table.js';
 import type { SqlResult } from '../portable/sql-client.js';
 import type { MysqlClient } from './client.js';
+import { errnoOf } from './errors.js';
 import { matchName, quoteName, quoteTable } from './names.js';
 import type { TargetColumn, TargetForeignKey, TargetTable, UniqueKey } from './table-shape.js';
 
@@ -212,11 +213,18 @@ async function readChecks(
   return found;
 }
 
-/** The lines of CREATE TABLE; none of a view. */
+/** The lines of CREATE TABLE; none of a view, and none where the user has privileges on columns alone. */
 async function readDdl(client: Asking, table: TableName): Promise<readonly string[]> {
-  const [shown] = await rowsOf(client, `SHOW CREATE TABLE ${quoteTable(table)}`);
-  return (shown?.['create table'] ?? '').split('\n');
+  try {
+    const [shown] = await rowsOf(client, `SHOW CREATE TABLE ${quoteTable(table)}`);
+    return (shown?.['create table'] ?? '').split('\n');
+  } catch (error) {
+    if (errnoOf(error) !== DENIED) throw error;
+    return [];
+  }
 }
+
+const DENIED = 1142;
 
 /** ? = database, tables. Shown to those only who have the privilege TRIGGER on the table. */
 function triggersSql(marks: string): string {

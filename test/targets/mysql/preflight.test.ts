@@ -82,6 +82,16 @@ test('a privilege on some columns alone is not enough, and hides no column from 
   assert.deepEqual(problems(await bench.preflight([T], 'app')), []);
 });
 
+test('who has a privilege on one column alone is told the others, as far as he sees the columns', async () => {
+  await bench.admin(TABLE);
+  await bench.admin('GRANT SELECT (id) ON t TO app@127.0.0.1');
+  assert.deepEqual(problems(await bench.preflight([T], 'app')), [
+    'blocking privilege.delete t',
+    'blocking privilege.insert t',
+    'blocking privilege.select t',
+  ]);
+});
+
 test("a role's privileges count", async () => {
   await bench.admin(`${TABLE};
     CREATE OR REPLACE ROLE writer;
@@ -277,6 +287,11 @@ test('columns: missing, narrower, never sent, refusing NULL, generated', async (
   assert.deepEqual(problems(await bench.preflight([{ ...source, columns }], 'app')), [
     'blocking column.missing t.shape',
   ]);
+  const [mood] = await bench.admin(
+    `SELECT IS_NULLABLE AS nullable FROM information_schema.COLUMNS
+      WHERE TABLE_SCHEMA = '${bench.database()}' AND COLUMN_NAME = 'mood'`,
+  );
+  assert.equal(mood?.['nullable'], 'NO', 'MODIFY says all of the column anew');
   const left = await bench.preflight([{ ...source, columns }], 'app', { extraColumns: 'ignore' });
   assert.deepEqual(problems(left), []);
   const into = await bench.preflight([{ ...source, columns }], 'app', { extraColumns: { into: 'rest' } });
