@@ -57,6 +57,7 @@ export function createMysqlDriver(
           sentinel: wish.sentinel,
           extraColumns: wish.extraColumns,
           immediate: wish.immediate === true,
+          deadLetters: wish.deadLetters === true,
         });
         const found = [...tables.values()].filter((table) => table !== null);
         const references = found.flatMap((table) => table.foreignKeysOut);

@@ -2,13 +2,13 @@ import type { ExtraColumns } from '../../domain/extra-columns.js';
 import type { Finding } from '../../domain/finding.js';
 import type { SourceTable } from '../../domain/source-table.js';
 import { formatTableName, type TableName } from '../../domain/table.js';
+import { checkModes } from '../preflight-modes.js';
 import type { MysqlClient } from './client.js';
 import { describeTables } from './introspection.js';
 import type { MappedTable } from './mapped-table.js';
 import { checkCheckpoint } from './preflight-checkpoint.js';
 import { checkColumns } from './preflight-columns.js';
 import { checkEnforcementMayBeOff, checkForeignKeys } from './preflight-foreign-keys.js';
-import { checkImmediate } from './preflight-immediate.js';
 import { checkKeys } from './preflight-keys.js';
 import { checkPrivileges, checkUnseen } from './preflight-privileges.js';
 import { checkSentinel } from './preflight-sentinel.js';
@@ -34,6 +34,8 @@ export interface TargetPlan {
   readonly extraColumns: ExtraColumns;
   /** Changes are to be applied before they are acknowledged, not only once they are resolved. */
   readonly immediate?: boolean;
+  /** What the target refuses is put aside. */
+  readonly deadLetters?: boolean;
 }
 
 export interface TargetPreflight {
@@ -107,7 +109,11 @@ export async function preflightMysql(client: MysqlClient, plan: TargetPlan): Pro
       ...(plan.enforcementOffWanted && unseenKeys === null ? [foreignKeysUnseen(server.account)] : []),
       ...obstacles,
       ...checkForeignKeys(mapped, enforcementOff),
-      ...(plan.immediate === true ? checkImmediate(mapped, enforcementOff) : []),
+      ...checkModes(mapped, {
+        immediate: plan.immediate === true,
+        deadLetters: plan.deadLetters === true,
+        enforcementOff,
+      }),
       ...checkUniqueKeys(mapped.filter(isTable), enforcementOff),
       ...(await checkCheckpoint(
         client,
