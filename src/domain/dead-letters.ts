@@ -30,7 +30,7 @@ export function sayDeadLettersLeft(letters: DeadLetters, table: string, run: str
   const of = `run = '${run.replaceAll("'", "''")}'`;
   return (
     `${describeDeadLetters(letters, table)}, and ${letters.count === 1 ? 'stays' : 'stay'} there: see which rows still lack ` +
-    `(SELECT source_table, key, row_json, reason FROM ${table} WHERE ${of} ORDER BY hlc), mend them by hand, then DELETE FROM ${table} WHERE ${of}`
+    `(SELECT * FROM ${table} WHERE ${of} ORDER BY hlc), mend them by hand, then DELETE FROM ${table} WHERE ${of}`
   );
 }
 
