@@ -1,69 +1,24 @@
 import type pg from 'pg';
 import type { ExtraColumns } from '../../domain/extra-columns.js';
-import type { ColumnSet } from '../../domain/mutation.js';
-import { formatTableName, type StreamPlan, type TableName } from '../../domain/table.js';
-import { SchemaMismatchError } from '../failures.js';
+import type { StreamPlan } from '../../domain/table.js';
+import { createTableCache, type TableCache } from '../session/table-cache.js';
 import { readApplyShape } from './apply-shape.js';
+
 import { quoteTable } from './names.js';
 import { applyTable, columnOf, mayLackColumns, type ApplyTable } from './sql.js';
 
-/** The target's tables by their number in the plan, as the statements need them. */
-export interface ApplyTables {
-  /**
-   * The table, read again from the catalogue when it lacks one of `columns` so far: it may have been altered meanwhile. Where it may lack
-   * columns, it is read again for each of them once only.
-   * Call inside a transaction. @throws SchemaMismatchError when there is no such table
-   */
-  at(table: number, columns: ColumnSet): Promise<ApplyTable>;
-  /** Has every table read again from the catalogue: somebody may have mended one. */
-  forget(): void;
-  /** The number of a table of the target; null when the stream has no such table. */
-  numberOf(name: TableName): number | null;
-}
+export type ApplyTables = TableCache<ApplyTable>;
 
 export function createApplyTables(client: pg.Client, plan: StreamPlan, extraColumns: ExtraColumns): ApplyTables {
-  const known = new Map<number, ApplyTable>();
-  const numbers = new Map(plan.map(({ target }, number) => [formatTableName(target), number]));
-  /** Names that a table lacked when it was last read, by the table's number. */
-  const lacking = new Map<number, ReadonlySet<string>>();
-  return {
-    numberOf: (name) => numbers.get(formatTableName(name)) ?? null,
-    forget: () => known.clear(),
-    async at(table, columns) {
-      const found = known.get(table);
-      const lacked = lacking.get(table) ?? NONE;
-      if (found !== undefined && columns.every((name) => columnOf(found.shape, name) !== null || lacked.has(name)))
-        return found;
-      const read = await readTable(client, plan, table, extraColumns);
-      known.set(table, read);
-      if (mayLackColumns(extraColumns))
-        lacking.set(table, new Set([...lacked, ...columns].filter((name) => columnOf(read.shape, name) === null)));
-      return read;
+  return createTableCache(plan, {
+    async read({ target, keyColumns }) {
+      const shape = await readApplyShape(client, target);
+      const keys = keyColumns.map(({ name }) => name);
+      return shape && applyTable(shape, keys, extraColumns);
     },
-  };
-}
-
-const NONE: ReadonlySet<string> = new Set();
-
-async function readTable(
-  client: pg.Client,
-  plan: StreamPlan,
-  table: number,
-  extraColumns: ExtraColumns,
-): Promise<ApplyTable> {
-  const planned = plan[table];
-  if (planned === undefined) throw new Error(`table number ${table} is not in the plan of ${plan.length} tables`);
-  const shape = await readApplyShape(client, planned.target);
-  if (shape === null) {
-    throw new SchemaMismatchError(
-      formatTableName(planned.target),
-      null,
-      `CREATE TABLE ${quoteTable(planned.target)} as the source has it (the target has no such table), then resume`,
-    );
-  }
-  return applyTable(
-    shape,
-    planned.keyColumns.map((column) => column.name),
-    extraColumns,
-  );
+    hasColumn: ({ shape }, name) => columnOf(shape, name) !== null,
+    whenMissing: (name) =>
+      `CREATE TABLE ${quoteTable(name)} as the source has it (the target has no such table), then resume`,
+    mayLackColumns: mayLackColumns(extraColumns),
+  });
 }
