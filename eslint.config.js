@@ -56,6 +56,7 @@ const mayReadClock = [
   'src/activities/preflight.ts',
   'src/targets/postgres/preflight-server.ts',
   'src/targets/mysql/preflight-server.ts',
+  'src/targets/oracle/preflight-server.ts',
   // When the sentinel row was written is for people who find it.
   'src/targets/postgres/sentinel.ts',
   'src/targets/mysql/sentinel.ts',

@@ -62,18 +62,22 @@ export async function describeTable(cockroach: Cockroach, name: TableName): Prom
     parseNameArray(valueOf(row, 'conkey')).map((attnum) => names.get(attnum) ?? attnum);
   const ofType = (type: string) => constraints.filter((row) => row['contype'] === type);
   const primaryKey = ofType('p').flatMap(columnsOf);
+  const { neverEmpty, ...created } = await readCreateStatement(cockroach, name);
   const foreignKeys: ForeignKey[] = [];
   for (const row of ofType('f')) foreignKeys.push(await describeForeignKey(cockroach, row, columnsOf(row)));
   return {
     table: name,
     id,
     fullName: valueOf(found, 'full_name'),
-    columns: columns.map(({ hidden: _hidden, ...column }) => column),
+    columns: columns.map(({ hidden: _hidden, ...column }) => ({
+      ...column,
+      ...(neverEmpty.includes(column.name) ? { neverEmpty: true } : {}),
+    })),
     primaryKey,
     keyColumns: primaryKey.map((column) => keyColumn(columns, column)),
     foreignKeys,
     uniqueKeys: ofType('u').map(columnsOf),
-    ...(await readCreateStatement(cockroach, name)),
+    ...created,
   };
 }
 
@@ -168,14 +172,29 @@ function actionOf(row: TextRow, column: string): ForeignKeyAction {
 async function readCreateStatement(
   cockroach: Cockroach,
   name: TableName,
-): Promise<{ readonly columnFamilies: number; readonly locality: string | null }> {
+): Promise<{
+  readonly columnFamilies: number;
+  readonly locality: string | null;
+  readonly neverEmpty: readonly string[];
+}> {
   const rows = await cockroach.query(`SHOW CREATE TABLE ${quoteTable(name)}`);
   const statement = onlyValue(rows, 'create_statement');
   const families = statement.match(/^\s*FAMILY /gm)?.length ?? 0;
   return {
     columnFamilies: Math.max(1, families),
+    neverEmpty: columnsNeverEmpty(statement),
     locality: /\bLOCALITY\s+([A-Z][A-Z ]*[A-Z])/.exec(statement)?.[1] ?? null,
   };
+}
+
+/** As CockroachDB prints it: `CONSTRAINT check_code CHECK (code != '':::STRING)`; one that is NOT VALID holds for new rows only. */
+const NOT_EMPTY = /^\s*CONSTRAINT \S+ CHECK \(\(*("(?:[^"]|"")+"|\w+) != '(?:\\x)?'(?::::\w+)?\)+,?\s*$/gm;
+
+/** Columns out of which a CHECK of the CREATE TABLE statement keeps the empty text, or no bytes. Pure. */
+export function columnsNeverEmpty(statement: string): readonly string[] {
+  return [...statement.matchAll(NOT_EMPTY)].map(([, name = '']) =>
+    name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name,
+  );
 }
 
 function keyColumn(columns: readonly ColumnFacts[], name: string): KeyColumnFacts {

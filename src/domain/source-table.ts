@@ -24,6 +24,8 @@ export interface SourceColumn {
   readonly virtual?: boolean;
   /** Computed and stored: the changefeed sends it. */
   readonly computed?: boolean;
+  /** A CHECK constraint keeps the empty text, or no bytes, out: to Oracle they are NULL. */
+  readonly neverEmpty?: boolean;
   /** Labels in order, where the type is an enum. */
   readonly enumLabels?: readonly string[];
 }

@@ -1,6 +1,7 @@
 import type { DriverOptions, TargetDriver } from './driver.js';
 import { TargetRefusedError } from './failures.js';
 import { createMysqlDriver } from './mysql/driver.js';
+import { createOracleDriver } from './oracle/driver.js';
 import { createPostgresDriver } from './postgres/driver.js';
 
 type CreateDriver = (connectionString: string, options: DriverOptions) => TargetDriver;
@@ -11,6 +12,7 @@ const DIALECTS: ReadonlyMap<string, CreateDriver> = new Map([
   ['postgresql', createPostgresDriver],
   ['mysql', createMysqlDriver],
   ['mariadb', createMysqlDriver],
+  ['oracle', createOracleDriver],
 ]);
 
 /**

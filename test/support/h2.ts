@@ -3,6 +3,7 @@ import pg from 'pg';
 import { endProcess, spawnOwned } from '../../demo/parts/owned-process.js';
 import { findExecutable, pathFolders } from '../../setup/locations.mjs';
 import type { Bind, BatchError, BindKind, OracleClient, OracleRow } from '../../src/targets/oracle/client.js';
+import { LIKE_ORACLE_FOR_CHECKS } from './h2-catalogue.js';
 import { freePort } from './ports.js';
 import { until } from './until.js';
 
@@ -12,6 +13,8 @@ const JAR = '/usr/share/java/h2.jar';
 export interface H2 {
   /** A session of its own in `schema`, which is created where it is missing. */
   connect(schema: string): Promise<H2Session>;
+  /** ... of a plain user, in a schema that is there. */
+  connectAs(user: string, schema: string): Promise<H2Session>;
   stop(): Promise<void>;
 }
 
@@ -37,12 +40,12 @@ export async function startH2(): Promise<H2> {
   const child = spawnOwned(java, args, { stdio: ['ignore', 'ignore', 'pipe'] });
   let said = '';
   child.stderr?.setEncoding('utf8').on('data', (text: string) => (said += text));
-  const open = async (): Promise<pg.Client> => {
+  const open = async (user = 'sa'): Promise<pg.Client> => {
     const client = new pg.Client({
       host: '127.0.0.1',
       port,
-      user: 'sa',
-      password: 'sa',
+      user,
+      password: user,
       database: 'mem:oracle;DB_CLOSE_DELAY=-1',
       types: { getTypeParser: () => (text: string) => text },
     });
@@ -67,7 +70,20 @@ export async function startH2(): Promise<H2> {
       clients.push(client);
       await client.query(`SET MODE Oracle; CREATE SCHEMA IF NOT EXISTS "${schema}"; SET SCHEMA "${schema}"`);
       await client.query('SET LOCK_TIMEOUT 2000');
-      for (const sql of LIKE_ORACLE) await client.query(sql);
+      for (const sql of [...LIKE_ORACLE, ...LIKE_ORACLE_FOR_CHECKS]) await client.query(sql);
+      return createSession(client);
+    },
+    async connectAs(user, schema) {
+      const admin = await open();
+      // Connecting sets the database's mode, which administrators only may.
+      await admin.query(
+        `CREATE USER IF NOT EXISTS "${user}" PASSWORD '${user}' ADMIN; ALTER USER "${user}" ADMIN TRUE`,
+      );
+      const client = await open(user);
+      clients.push(client);
+      await client.query(`SET MODE Oracle; SET SCHEMA "${schema}"`);
+      await admin.query(`ALTER USER "${user}" ADMIN FALSE`);
+      await admin.end();
       return createSession(client);
     },
     async stop() {
@@ -104,14 +120,15 @@ const LIKE_ORACLE: readonly string[] = [
      CASE c.is_nullable WHEN 'YES' THEN 'Y' ELSE 'N' END AS NULLABLE,
      CASE c.is_generated WHEN 'ALWAYS' THEN 'YES' ELSE 'NO' END AS VIRTUAL_COLUMN,
      'NO' AS HIDDEN_COLUMN, 'YES' AS USER_GENERATED,
-     c.is_identity AS IDENTITY_COLUMN, c.column_default AS DATA_DEFAULT
+     c.is_identity AS IDENTITY_COLUMN, c.column_default AS DATA_DEFAULT, 'USING_NLS_COMP' AS COLLATION, 'NO' AS DEFAULT_ON_NULL
    FROM (SELECT *, upper(data_type) AS type_name FROM information_schema.columns) AS c`,
   `CREATE OR REPLACE VIEW ALL_TAB_IDENTITY_COLS AS
    SELECT table_schema AS OWNER, table_name AS TABLE_NAME, column_name AS COLUMN_NAME, identity_generation AS GENERATION_TYPE
    FROM information_schema.columns WHERE is_identity = 'YES'`,
   `CREATE OR REPLACE VIEW ALL_TABLES AS
-   SELECT table_schema AS OWNER, table_name AS TABLE_NAME, CASE WHEN table_type LIKE '%TEMPORARY' THEN 'Y' ELSE 'N' END AS TEMPORARY
-   FROM information_schema.tables`,
+   SELECT table_schema AS OWNER, table_name AS TABLE_NAME, CASE WHEN table_type LIKE '%TEMPORARY' THEN 'Y' ELSE 'N' END AS TEMPORARY,
+     'NO' AS READ_ONLY, 'NO' AS PARTITIONED, 'DISABLED' AS ROW_MOVEMENT
+   FROM information_schema.tables WHERE table_type <> 'VIEW'`,
   `CREATE OR REPLACE VIEW ALL_TAB_COMMENTS AS
    SELECT table_schema AS OWNER, table_name AS TABLE_NAME, remarks AS COMMENTS FROM information_schema.tables`,
   `CREATE OR REPLACE VIEW ALL_JSON_COLUMNS AS
@@ -122,7 +139,9 @@ const LIKE_ORACLE: readonly string[] = [
      CASE t.constraint_type WHEN 'PRIMARY KEY' THEN 'P' WHEN 'UNIQUE' THEN 'U' WHEN 'FOREIGN KEY' THEN 'R' ELSE 'C' END AS CONSTRAINT_TYPE,
      r.unique_constraint_schema AS R_OWNER, r.unique_constraint_name AS R_CONSTRAINT_NAME,
      CASE r.delete_rule WHEN 'RESTRICT' THEN 'NO ACTION' ELSE r.delete_rule END AS DELETE_RULE,
-     'ENABLED' AS STATUS, 'NOT DEFERRABLE' AS "deferrable", 'IMMEDIATE' AS "deferred", t.index_schema AS INDEX_OWNER, t.index_name AS INDEX_NAME
+     'ENABLED' AS STATUS, 'NOT DEFERRABLE' AS "deferrable", 'IMMEDIATE' AS "deferred", t.index_schema AS INDEX_OWNER, t.index_name AS INDEX_NAME,
+     (SELECT k.check_clause FROM information_schema.check_constraints AS k
+       WHERE k.constraint_schema = t.constraint_schema AND k.constraint_name = t.constraint_name) AS SEARCH_CONDITION_VC
    FROM information_schema.table_constraints AS t
    LEFT JOIN information_schema.referential_constraints AS r
      ON r.constraint_schema = t.constraint_schema AND r.constraint_name = t.constraint_name`,
@@ -162,6 +181,7 @@ const ORA_OF_H2: Readonly<Record<string, number>> = {
   50200: 30006,
   57014: 1013,
   90067: 3113,
+  90096: 1031,
   90098: 3113,
   90121: 3113,
 };
@@ -229,7 +249,7 @@ function checkKinds(sql: string, binds: readonly Bind[], kinds: readonly BindKin
 }
 
 /** H2 checks constraints at once and has its settings elsewhere. */
-const NOT_IN_H2 = /^(ALTER SESSION|SET CONSTRAINTS)/;
+const NOT_IN_H2 = /^(ALTER SESSION|SET CONSTRAINTS|SET TRANSACTION)/;
 
 function createSession(client: pg.Client): H2Session {
   const leftOut: string[] = [];
@@ -265,7 +285,9 @@ function createSession(client: pg.Client): H2Session {
         leftOut.push(sql);
         return { rows: [], rowCount: 0 };
       }
-      const { rows, rowCount } = await run(inlined(sql.replace(/FOR UPDATE WAIT \d+/, 'FOR UPDATE'), binds));
+      // H2 asks for privileges when a statement is run; those that are explained find no row.
+      const runnable = sql.replace(/^EXPLAIN PLAN FOR /, '').replace(/FOR UPDATE WAIT \d+/, 'FOR UPDATE');
+      const { rows, rowCount } = await run(inlined(runnable, binds));
       return { rows: rows.map(lowerCased), rowCount: rowCount ?? rows.length };
     },
     async executeMany(sql, rows, kinds = []) {

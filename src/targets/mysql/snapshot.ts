@@ -1,18 +1,12 @@
 import { parseHlc } from '../../domain/hlc.js';
 import { formatTableName } from '../../domain/table.js';
+import { sameJson } from '../source-json.js';
 import type { RowDifferences, TargetSnapshot, TextRow } from '../snapshot.js';
 import type { SqlResult } from '../portable/sql-client.js';
 import { mysqlCheckpointDialect } from './checkpoint-dialect.js';
 import { connectMysql, type MysqlConnection } from './client.js';
 import { compareSql, keysSql, placesOfKey } from './comparison-sql.js';
-import {
-  asSourceReads,
-  asTargetShows,
-  comparedTypeOf,
-  isJson,
-  sameJson,
-  type ComparedType,
-} from './comparison-values.js';
+import { asSourceReads, asTargetShows, comparedTypeOf, isJson, type ComparedType } from './comparison-values.js';
 import { toTargetError } from './errors.js';
 import { quoteTable } from './names.js';
 

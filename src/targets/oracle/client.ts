@@ -173,15 +173,20 @@ const CLOSE_MS = 2000;
 
 /** Numbers, dates and intervals are spelled by the server, to the last digit; long texts come whole. */
 function asText({ dbType }: oracledb.Metadata<unknown>): oracledb.FetchTypeResponse | undefined {
+  if (dbType === oracledb.DB_TYPE_BLOB) return { type: oracledb.DB_TYPE_RAW, converter: asHex };
   if (dbType === oracledb.DB_TYPE_BOOLEAN)
     return { converter: (value: unknown) => (typeof value === 'boolean' ? String(value) : null) };
   return NEVER_TEXT.has(dbType) ? undefined : { type: oracledb.DB_TYPE_VARCHAR };
 }
 
-/** Text as it is, and what the driver has no text of: no statement asks for a BLOB or an interval. */
+/** RAWTOHEX takes no BLOB. */
+function asHex(bytes: unknown): string | null {
+  return Buffer.isBuffer(bytes) ? bytes.toString('hex') : null;
+}
+
+/** Text as it is, and what the driver has no text of: no statement asks for an interval. */
 const NEVER_TEXT: ReadonlySet<unknown> = new Set([
   oracledb.DB_TYPE_VARCHAR,
-  oracledb.DB_TYPE_BLOB,
   oracledb.DB_TYPE_INTERVAL_DS,
   oracledb.DB_TYPE_INTERVAL_YM,
 ]);

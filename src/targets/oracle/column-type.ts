@@ -66,3 +66,25 @@ function declaredOf(written: string, kind: OracleKind, { precision, scale, lengt
   if (kind !== 'number' || (precision === null && scale === null)) return written;
   return scale === null ? `${written}(${precision ?? '*'})` : `${written}(${precision ?? '*'},${scale})`;
 }
+
+/** What `declared` says, and ` IS JSON` behind it: a type that has gone through a history as text. */
+export function parseDeclared(text: string): ColumnType {
+  const declared = text.replace(/ IS JSON$/, '');
+  const bare = declared.replace(/\([^)]*\)/g, '');
+  const kind = KINDS[bare] ?? 'other';
+  const limits = [...declared.matchAll(/\(([^)]*)\)/g)].flatMap(([, inside = '']) => inside.split(','));
+  const [first = null, second = null] = limits.map((limit) => (/^-?\d+/.test(limit) ? parseInt(limit, 10) : null));
+  const isInterval = kind === 'interval ds' || kind === 'interval ym';
+  const isTime = kind.startsWith('timestamp');
+  const digits = bare === 'FLOAT' && first !== null ? Math.floor(first * DECIMAL_OF_BINARY) : first;
+  return {
+    declared,
+    kind,
+    precision: kind === 'number' || isInterval ? digits : null,
+    scale: isTime ? first : kind === 'number' || isInterval ? second : null,
+    length: kind === 'number' || isInterval || isTime ? null : first,
+    json: text !== declared,
+    notNull: false,
+    ...(bare === 'FLOAT' ? { floating: true as const } : {}),
+  };
+}

@@ -5,6 +5,7 @@ const STORE_TEST = 'test/targets/postgres/checkpoint-store.test.ts';
 const GUARD_TEST = 'test/targets/postgres/guard.test.ts';
 const DEAD_LETTERS_TEST = 'test/targets/postgres/dead-letters.test.ts';
 const PREFLIGHT_TEST = 'test/targets/postgres/preflight.test.ts';
+const ORACLE_PREFLIGHT_TEST = 'test/targets/oracle/preflight.test.ts';
 const ORDER_TEST = 'test/targets/postgres/apply-order.test.ts';
 const ROLLBACK_TEST = 'test/kill/rollback.test.ts';
 const SETTINGS_TEST = 'test/cockroach-client/settings.test.ts';
@@ -19,10 +20,15 @@ export const APPLY_RULES: readonly Rule[] = [
     kept: [
       at('src/receiver/key-canon.ts', 'return canonicalDecimal(text);'),
       at('src/targets/postgres/preflight-keys.ts', "if (columnFit(from, to) === 'rounds') return 'it rounds';"),
+      at('src/targets/oracle/preflight-keys.ts', 'column.neverEmpty !== true'),
     ],
     tests: [
       ...by('test/receiver/key-canon.test.ts', 'only the decimal part is rewritten'),
       ...by(PREFLIGHT_TEST, 'a key TIMESTAMPTZ in timestamptz(0): key.coarser (rule 18)'),
+      ...by(
+        ORACLE_PREFLIGHT_TEST,
+        'keys that Oracle tells apart less than the source are refused, the empty text among them',
+      ),
     ],
   },
   {
@@ -167,6 +173,7 @@ export const APPLY_RULES: readonly Rule[] = [
         'foreign keys: outside the stream, on one side only, with other actions, in rings (rule 25)',
         'a deferrable key that the source does not have keeps enforcement on: PostgreSQL would not check it (rule 25)',
       ),
+      ...by(ORACLE_PREFLIGHT_TEST, 'foreign keys, unique keys and checks that the source does not have are told'),
     ],
   },
   {

@@ -1,0 +1,22 @@
+/** Views that preflight and the comparison read of Oracle's catalogue, over H2's own as far as it has the like. */
+export const LIKE_ORACLE_FOR_CHECKS: readonly string[] = [
+  // What is asked of USERENV is what it answers: the user is called SESSION_USER.
+  `CREATE ALIAS IF NOT EXISTS SYS_CONTEXT FOR "java.lang.System.getProperty(java.lang.String, java.lang.String)"`,
+  `CREATE OR REPLACE VIEW ALL_USERS AS SELECT schema_name AS USERNAME FROM information_schema.schemata`,
+  `CREATE OR REPLACE VIEW ALL_VIEWS AS SELECT table_schema AS OWNER, table_name AS VIEW_NAME FROM information_schema.views`,
+  `CREATE OR REPLACE VIEW ALL_EXTERNAL_TABLES AS SELECT table_schema AS OWNER, table_name AS TABLE_NAME FROM information_schema.tables WHERE FALSE`,
+  `CREATE OR REPLACE VIEW ALL_TRIGGERS AS
+   SELECT trigger_schema AS OWNER, trigger_name AS TRIGGER_NAME, event_object_schema AS TABLE_OWNER, event_object_table AS TABLE_NAME,
+     'TABLE' AS BASE_OBJECT_TYPE, 'ENABLED' AS STATUS
+   FROM information_schema.triggers`,
+  `CREATE OR REPLACE VIEW ALL_SEQUENCES AS
+   SELECT sequence_schema AS SEQUENCE_OWNER, sequence_name AS SEQUENCE_NAME, minimum_value AS MIN_VALUE, maximum_value AS MAX_VALUE,
+     increment AS INCREMENT_BY, 0 AS CACHE_SIZE, base_value AS LAST_NUMBER
+   FROM information_schema.sequences`,
+  `CREATE OR REPLACE VIEW PRODUCT_COMPONENT_VERSION AS SELECT 'Oracle Database' AS PRODUCT, '19.0.0.0.0' AS VERSION`,
+  `CREATE OR REPLACE VIEW NLS_DATABASE_PARAMETERS AS SELECT 'NLS_CHARACTERSET' AS PARAMETER, 'AL32UTF8' AS "VALUE"`,
+  `CREATE OR REPLACE VIEW SESSION_PRIVS AS SELECT 'CREATE SESSION' AS PRIVILEGE`,
+  `CREATE OR REPLACE VIEW USER_RESOURCE_LIMITS AS SELECT 'SESSIONS_PER_USER' AS RESOURCE_NAME, 'UNLIMITED' AS "LIMIT"`,
+  `CREATE OR REPLACE VIEW USER_USERS AS SELECT 'USERS' AS DEFAULT_TABLESPACE`,
+  `CREATE OR REPLACE VIEW USER_TS_QUOTAS AS SELECT 'USERS' AS TABLESPACE_NAME, 0 AS MAX_BYTES WHERE FALSE`,
+];
