@@ -1,5 +1,7 @@
 import type { TableName } from '../../domain/table.js';
 
+export { matchName } from '../match-name.js';
+
 /** A name, quoted for SQL in whichever sql_mode. */
 export function quoteName(name: string): string {
   return `\`${name.replaceAll('`', '``')}\``;
@@ -31,15 +33,4 @@ export function quoteColumns(names: readonly string[]): string {
 export function quoteAccount(account: string): string {
   const at = account.lastIndexOf('@');
   return at < 0 ? quoteText(account) : `${quoteText(account.slice(0, at))}@${quoteText(account.slice(at + 1))}`;
-}
-
-/**
- * Finds a name as a person means it: spelled exactly, else the only one that differs in case alone. Null when there is none or
- * more than one. So it holds under every lower_case_table_names.
- */
-export function matchName<T>(wanted: string, candidates: readonly T[], nameOf: (candidate: T) => string): T | null {
-  const exact = candidates.find((candidate) => nameOf(candidate) === wanted);
-  if (exact !== undefined) return exact;
-  const folded = candidates.filter((candidate) => nameOf(candidate).toLowerCase() === wanted.toLowerCase());
-  return folded.length === 1 ? (folded[0] ?? null) : null;
 }

@@ -1,32 +1,10 @@
+import type { AlignedSequence } from '../aligned-sequence.js';
 import { formatTableName, type TableName } from '../../domain/table.js';
 import { firstFreeValue, type SequenceShape } from '../sequence-value.js';
 import { attempt, isDenied } from './attempt.js';
 import { describeTables, type Asking } from './introspection.js';
 import { quoteName, quoteTable } from './names.js';
 import type { TargetColumn, TargetTable } from './table-shape.js';
-
-/**
- * What became of one counter.
- * - `set`: it now goes on beyond the rows.
- * - `beyond`: it did already.
- * - `not-permitted`: the user may not set it.
- * - `exhausted`: no value is left beyond the rows within its bounds.
- */
-export type SequenceOutcome = 'set' | 'beyond' | 'not-permitted' | 'exhausted';
-
-export interface AlignedSequence {
-  /** `AUTO_INCREMENT`, or the name of a sequence of MariaDB's. */
-  readonly sequence: string;
-  readonly table: TableName;
-  readonly column: string;
-  /** The value it would have given next; null when it may not be read. */
-  readonly was: string | null;
-  /** The value that it gives next; null when it may not be read. */
-  readonly now: string | null;
-  readonly outcome: SequenceOutcome;
-  /** What a person with the privilege runs instead; null when nothing is left to do. */
-  readonly statement: string | null;
-}
 
 /**
  * Sets every sequence of MariaDB's that is a default beyond the rows that the tables now have, on its own grid, never backwards, and looks whether

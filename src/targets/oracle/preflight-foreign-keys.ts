@@ -1,8 +1,8 @@
 import { action, createFinding, onTarget, type Finding, type Remedy } from '../../domain/finding.js';
-import { foreignKeyOrder } from '../../domain/foreign-key-order.js';
 import type { ForeignKey } from '../../domain/source-table.js';
-import { formatTableName, type TableName } from '../../domain/table.js';
-import { targetNames, type MappedTable } from './mapped-table.js';
+import { formatTableName } from '../../domain/table.js';
+import { foreignKeyCycles, foreignKeyLabel, sameAction, sourceKey } from '../foreign-key-pairs.js';
+import type { MappedTable } from './mapped-table.js';
 import { quoteName, quoteTable } from './names.js';
 import type { TargetForeignKey } from './table-shape.js';
 
@@ -18,7 +18,7 @@ export function checkForeignKeys(tables: readonly MappedTable[]): Finding[] {
       if (!stream.has(formatTableName(key.references))) return [referencesOutside(key)];
       const onSource = sourceKey(tables, table, key);
       if (onSource === null) return [targetOnly(key)];
-      return differs(onSource, key) ? [actionsDiffer(onSource, key)] : [];
+      return sameAction(onSource.onDelete, key.onDelete) ? [] : [actionsDiffer(onSource, key)];
     }),
   ]);
   return [...each, ...checkCycles(tables)];
@@ -42,7 +42,7 @@ function referencedFromOutside(key: TargetForeignKey): Finding {
       key.onDelete === 'NO ACTION'
         ? 'a table outside the stream references this one, and a row that it references cannot be deleted: the stream halts there'
         : 'a table outside the stream references this one, and a delete of the stream would change its rows',
-    found: `${label(key)} of ${formatTableName(key.table)} ON DELETE ${key.onDelete}`,
+    found: `${foreignKeyLabel(key)} of ${formatTableName(key.table)} ON DELETE ${key.onDelete}`,
     remedy: action(`Add ${formatTableName(key.table)} to the stream, or see that its rows never lose their parent.`),
   });
 }
@@ -51,7 +51,7 @@ function referencesOutside(key: TargetForeignKey): Finding {
   return createFinding('warning', 'foreign-key.references-outside', {
     object: formatTableName(key.table),
     problem: 'it references a table outside the stream, and a row whose parent is missing halts the stream',
-    found: `${label(key)} to ${formatTableName(key.references)}`,
+    found: `${foreignKeyLabel(key)} to ${formatTableName(key.references)}`,
     remedy: action(`Add ${formatTableName(key.references)} to the stream.`),
   });
 }
@@ -61,7 +61,7 @@ function targetOnly(key: TargetForeignKey): Finding {
     object: formatTableName(key.table),
     problem:
       'the source does not enforce this foreign key, so a row may come without its parent, and the stream halts there',
-    found: `${label(key)} to ${formatTableName(key.references)} on the target only`,
+    found: `${foreignKeyLabel(key)} to ${formatTableName(key.references)} on the target only`,
     remedy: onTarget(`ALTER TABLE ${quoteTable(key.table)} DISABLE CONSTRAINT ${quoteName(key.name)}`),
   });
 }
@@ -70,7 +70,7 @@ function actionsDiffer(source: ForeignKey, key: TargetForeignKey): Finding {
   return createFinding('blocking', 'foreign-key.actions-differ', {
     object: formatTableName(key.table),
     problem: 'the target would change or keep referencing rows that the source treated otherwise',
-    found: `${label(key)}: ON DELETE ${source.onDelete} on the source, ON DELETE ${key.onDelete} on the target`,
+    found: `${foreignKeyLabel(key)}: ON DELETE ${source.onDelete} on the source, ON DELETE ${key.onDelete} on the target`,
     remedy: again(source, key),
   });
 }
@@ -94,18 +94,7 @@ function added(key: TargetForeignKey): string {
 
 /** A ring has no order of parents and children; what is deferrable needs none. */
 function checkCycles(tables: readonly MappedTable[]): Finding[] {
-  const { cycles } = foreignKeyOrder(
-    tables.map(({ target }) => ({
-      name: formatTableName(target.name),
-      references: target.foreignKeysOut.map((key) => formatTableName(key.references)),
-    })),
-  );
-  return cycles.map((cycle) => {
-    const keys = tables.flatMap(({ target }) =>
-      target.foreignKeysOut.filter(
-        (key) => cycle.includes(formatTableName(key.table)) && cycle.includes(formatTableName(key.references)),
-      ),
-    );
+  return foreignKeyCycles(tables).map(({ cycle, keys }) => {
     const strict = keys.filter((key) => !key.deferrable);
     const mended = strict.map((key) => {
       const acts = key.onDelete === 'NO ACTION' ? '' : ` ON DELETE ${key.onDelete}`;
@@ -118,43 +107,9 @@ function checkCycles(tables: readonly MappedTable[]): Finding[] {
           ? 'these tables reference each other in a ring, which is checked at the end of a transaction'
           : 'these tables reference each other in a ring that Oracle checks at each statement, so a window that fills the ring may halt the stream',
       found: keys
-        .map((key) => `${formatTableName(key.table)} ${label(key)}${key.deferrable ? ' DEFERRABLE' : ''}`)
+        .map((key) => `${formatTableName(key.table)} ${foreignKeyLabel(key)}${key.deferrable ? ' DEFERRABLE' : ''}`)
         .join(', '),
       remedy: strict.length === 0 ? action('Nothing to do.') : onTarget(mended.join('; ')),
     });
   });
-}
-
-/** The source's foreign key between the same columns of the same tables, as the plan maps them. */
-function sourceKey(tables: readonly MappedTable[], table: MappedTable, key: TargetForeignKey): ForeignKey | null {
-  const parent = tables.find(({ target }) => isSame(target.name, key.references));
-  if (!parent) return null;
-  const pairs = pairColumns(key.columns, key.referencedColumns);
-  const found = table.source.foreignKeys.find(
-    (candidate) =>
-      isSame(candidate.references, parent.source.table) &&
-      pairColumns(
-        targetNames(table.target, candidate.columns),
-        targetNames(parent.target, candidate.referencedColumns),
-      ) === pairs,
-  );
-  return found ?? null;
-}
-
-function pairColumns(columns: readonly string[], referenced: readonly string[]): string {
-  return JSON.stringify(columns.map((column, index) => [column, referenced[index]]).sort());
-}
-
-function isSame(a: TableName, b: TableName): boolean {
-  return a.schema === b.schema && a.table === b.table;
-}
-
-/** RESTRICT and NO ACTION both refuse. What an update of the source's does to its children is sent as their own changes. */
-function differs(source: ForeignKey, target: ForeignKey): boolean {
-  const normal = (name: string) => (name === 'RESTRICT' ? 'NO ACTION' : name);
-  return normal(source.onDelete) !== normal(target.onDelete);
-}
-
-function label(key: TargetForeignKey): string {
-  return `${key.name} (${key.columns.join(', ')})`;
 }

@@ -1,8 +1,7 @@
-import type { ExtraColumns } from '../../domain/extra-columns.js';
 import { createFinding, onTarget, type Finding } from '../../domain/finding.js';
-import type { SourceTable } from '../../domain/source-table.js';
-import { formatTableName, type TableName } from '../../domain/table.js';
+import { formatTableName } from '../../domain/table.js';
 import { checkModes } from '../preflight-modes.js';
+import type { TargetPlan, TargetPreflight } from '../target-plan.js';
 import type { OracleClient } from './client.js';
 import { describeTables, readSight, type Sight } from './introspection.js';
 import type { MappedTable } from './mapped-table.js';
@@ -18,42 +17,12 @@ import { checkTable, sharedTables } from './preflight-tables.js';
 import { checkUniqueKeys } from './preflight-unique-keys.js';
 import type { TargetTable } from './table-shape.js';
 
-/** What is to be replicated into this target. */
-export interface TargetPlan {
-  readonly tables: readonly { readonly source: SourceTable; readonly target: TableName }[];
-  readonly run: string;
-  readonly streams: readonly string[];
-  readonly checkpointSchema: string;
-  /** Connections that the run opens at once. */
-  readonly connectionsNeeded: number;
-  /** The plan asks to apply with foreign keys off, which no session of Oracle's can. */
-  readonly enforcementOffWanted: boolean;
-  /** Table of the drain's sentinel row; null: there is none. */
-  readonly sentinel: TableName | null;
-  /** What becomes of a column that a target table lacks. */
-  readonly extraColumns: ExtraColumns;
-  /** Changes are to be applied before they are acknowledged, not only once they are resolved. */
-  readonly immediate?: boolean;
-  /** What the target refuses is put aside. */
-  readonly deadLetters?: boolean;
-}
-
-export interface TargetPreflight {
-  /** Every problem at once. */
-  readonly findings: readonly Finding[];
-  /** The target's tables under their own spelling, by `formatTableName` of the name in the plan; null: missing. */
-  readonly tables: ReadonlyMap<string, TargetTable | null>;
-  readonly enforcementOff: false;
-  /** The sentinel's table under its own spelling; null: none, or missing. */
-  readonly sentinel: TableName | null;
-}
-
 /**
  * Checks an Oracle target against the plan, over an open connection as the user who will apply. What can be tried is tried, by plans of statements
  * that are never run; nothing is left behind. Never stops at the first problem.
  * @throws the driver's error when the connection is lost
  */
-export async function preflightOracle(client: OracleClient, plan: TargetPlan): Promise<TargetPreflight> {
+export async function preflightOracle(client: OracleClient, plan: TargetPlan): Promise<TargetPreflight<TargetTable>> {
   const server = await checkServer(client, plan.connectionsNeeded);
   const sight = await readSight(client);
   const tables = await describeTables(

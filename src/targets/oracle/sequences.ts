@@ -1,32 +1,10 @@
+import type { AlignedSequence } from '../aligned-sequence.js';
 import { formatTableName, type TableName } from '../../domain/table.js';
 import { firstFreeValue, type SequenceShape } from '../sequence-value.js';
 import { attempt, isDenied, wordsOf, type Asking } from './attempt.js';
 import { describeTables } from './introspection.js';
 import { quoteName, quoteTable } from './names.js';
 import type { TargetColumn, TargetTable } from './table-shape.js';
-
-/**
- * What became of one sequence.
- * - `set`: it now goes on beyond the rows.
- * - `beyond`: it did already.
- * - `not-permitted`: the user may not set it.
- * - `exhausted`: no value is left beyond the rows within its bounds.
- */
-export type SequenceOutcome = 'set' | 'beyond' | 'not-permitted' | 'exhausted';
-
-export interface AlignedSequence {
-  /** As Oracle's catalogue writes it. */
-  readonly sequence: string;
-  readonly table: TableName;
-  readonly column: string;
-  /** The least value that it may have given next; null when it may not be read. */
-  readonly was: string | null;
-  /** The value that it gives next; null when it may not be read. */
-  readonly now: string | null;
-  readonly outcome: SequenceOutcome;
-  /** What a person with the privilege runs instead; null when nothing is left to do. */
-  readonly statement: string | null;
-}
 
 /**
  * Sees that the sequences of identity columns, and those that are a column's default, go on beyond the rows that the tables now have, and never

@@ -1,9 +1,9 @@
 import { escapeIdentifier } from 'pg';
 import { action, createFinding, onTarget, type Finding } from '../../domain/finding.js';
-import { foreignKeyOrder } from '../../domain/foreign-key-order.js';
 import type { ForeignKey } from '../../domain/source-table.js';
-import { formatTableName, type TableName } from '../../domain/table.js';
-import { targetNames, type MappedTable } from './mapped-table.js';
+import { formatTableName } from '../../domain/table.js';
+import { actionsSql, foreignKeyCycles, foreignKeyLabel, sameAction, sourceKey } from '../foreign-key-pairs.js';
+import type { MappedTable } from './mapped-table.js';
 import { quoteTable } from './names.js';
 import type { TargetForeignKey } from './table-shape.js';
 
@@ -37,7 +37,7 @@ function referencedFromOutside(key: TargetForeignKey): Finding {
   return createFinding('warning', 'foreign-key.referenced-from-outside', {
     object: formatTableName(key.references),
     problem: 'a table outside the stream references this one, so foreign keys stay on while rows are applied',
-    found: `${label(key)} of ${formatTableName(key.table)} ON DELETE ${key.onDelete}`,
+    found: `${foreignKeyLabel(key)} of ${formatTableName(key.table)} ON DELETE ${key.onDelete}`,
     remedy: action(`Add ${formatTableName(key.table)} to the stream, or see that its rows never lose their parent.`),
   });
 }
@@ -47,7 +47,7 @@ function referencesOutside(key: TargetForeignKey): Finding {
     object: formatTableName(key.table),
     problem:
       'it references a table outside the stream, so foreign keys stay on and a row whose parent is missing halts the stream',
-    found: `${label(key)} to ${formatTableName(key.references)}`,
+    found: `${foreignKeyLabel(key)} to ${formatTableName(key.references)}`,
     remedy: action(`Add ${formatTableName(key.references)} to the stream.`),
   });
 }
@@ -57,7 +57,7 @@ function targetOnly(key: TargetForeignKey): Finding {
     object: formatTableName(key.table),
     problem:
       'the source does not enforce this foreign key, so it stays on and a row without its parent halts the stream',
-    found: `${label(key)} to ${formatTableName(key.references)} on the target only`,
+    found: `${foreignKeyLabel(key)} to ${formatTableName(key.references)} on the target only`,
     remedy: action('Create the same foreign key on CockroachDB, or drop it on the target.'),
   });
 }
@@ -70,37 +70,26 @@ function actionsDiffer(source: ForeignKey, key: TargetForeignKey, enforcementOff
     problem: enforcementOff
       ? 'the sides treat referencing rows differently: no matter for the stream, but the application will see it after the return'
       : 'the target would change or keep referencing rows that the source treated otherwise',
-    found: `${label(key)}: ${actions(source)} on the source, ${actions(key)} on the target`,
+    found: `${foreignKeyLabel(key)}: ${actionsSql(source)} on the source, ${actionsSql(key)} on the target`,
     remedy: onTarget(
       `ALTER TABLE ${table} DROP CONSTRAINT ${name}, ADD CONSTRAINT ${name} FOREIGN KEY (${key.columns
         .map((column) => escapeIdentifier(column))
         .join(', ')}) REFERENCES ${quoteTable(key.references)} (${key.referencedColumns
         .map((column) => escapeIdentifier(column))
-        .join(', ')}) ${actions(source)}`,
+        .join(', ')}) ${actionsSql(source)}`,
     ),
   });
 }
 
 function checkCycles(tables: readonly MappedTable[], enforcementOff: boolean): Finding[] {
-  const { cycles } = foreignKeyOrder(
-    tables.map(({ target }) => ({
-      name: formatTableName(target.name),
-      references: target.foreignKeysOut.map((key) => formatTableName(key.references)),
-    })),
-  );
-  return cycles.map((cycle) => {
-    const keys = tables.flatMap(({ target }) =>
-      target.foreignKeysOut.filter(
-        (key) => cycle.includes(formatTableName(key.table)) && cycle.includes(formatTableName(key.references)),
-      ),
-    );
+  return foreignKeyCycles(tables).map(({ cycle, keys }) => {
     const harmless = enforcementOff || keys.every((key) => key.deferrable);
     return createFinding(harmless ? 'note' : 'warning', 'foreign-key.cycle', {
       object: cycle.join(', '),
       problem: harmless
         ? 'these tables reference each other in a ring, which the stream can check late'
         : 'these tables reference each other in a ring, so a window that fills it may have to be written a second time, in one statement',
-      found: keys.map((key) => `${formatTableName(key.table)} ${label(key)}`).join(', '),
+      found: keys.map((key) => `${formatTableName(key.table)} ${foreignKeyLabel(key)}`).join(', '),
       remedy: harmless
         ? action('Nothing to do.')
         : onTarget(
@@ -115,40 +104,6 @@ function checkCycles(tables: readonly MappedTable[], enforcementOff: boolean): F
   });
 }
 
-/** The source's foreign key between the same columns of the same tables, as the plan maps them. */
-function sourceKey(tables: readonly MappedTable[], table: MappedTable, key: TargetForeignKey): ForeignKey | null {
-  const parent = tables.find(({ target }) => isSame(target.name, key.references));
-  if (!parent) return null;
-  const pairs = pairColumns(key.columns, key.referencedColumns);
-  const found = table.source.foreignKeys.find(
-    (candidate) =>
-      isSame(candidate.references, parent.source.table) &&
-      pairColumns(
-        targetNames(table.target, candidate.columns),
-        targetNames(parent.target, candidate.referencedColumns),
-      ) === pairs,
-  );
-  return found ?? null;
-}
-
-function pairColumns(columns: readonly string[], referenced: readonly string[]): string {
-  return JSON.stringify(columns.map((column, index) => [column, referenced[index]]).sort());
-}
-
-function isSame(a: TableName, b: TableName): boolean {
-  return a.schema === b.schema && a.table === b.table;
-}
-
-/** RESTRICT and NO ACTION both refuse. */
 function differs(source: ForeignKey, target: ForeignKey): boolean {
-  const normal = (name: string) => (name === 'RESTRICT' ? 'NO ACTION' : name);
-  return normal(source.onDelete) !== normal(target.onDelete) || normal(source.onUpdate) !== normal(target.onUpdate);
-}
-
-function actions(key: ForeignKey): string {
-  return `ON DELETE ${key.onDelete} ON UPDATE ${key.onUpdate}`;
-}
-
-function label(key: TargetForeignKey): string {
-  return `${key.name} (${key.columns.join(', ')})`;
+  return !sameAction(source.onDelete, target.onDelete) || !sameAction(source.onUpdate, target.onUpdate);
 }

@@ -1,32 +1,10 @@
 import { escapeLiteral } from 'pg';
 import type pg from 'pg';
 import type { TableName } from '../../domain/table.js';
+import type { AlignedSequence } from '../aligned-sequence.js';
 import { firstFreeValue, type SequenceShape } from '../sequence-value.js';
 import { quoteColumns, quoteTable } from './names.js';
 import { sqlState } from './transaction.js';
-
-/**
- * What became of one sequence.
- * - `set`: it now goes on beyond the rows.
- * - `beyond`: it did already.
- * - `not-permitted`: the role may not read or set it.
- * - `exhausted`: no value is left beyond the rows within its bounds.
- */
-export type SequenceOutcome = 'set' | 'beyond' | 'not-permitted' | 'exhausted';
-
-export interface AlignedSequence {
-  /** Quoted where it needs to be, e.g. `public.orders_id_seq`. */
-  readonly sequence: string;
-  readonly table: TableName;
-  readonly column: string;
-  /** The value it would have given next; null when it may not be read. */
-  readonly was: string | null;
-  /** The value that it gives next; null when it may not be read. */
-  readonly now: string | null;
-  readonly outcome: SequenceOutcome;
-  /** What a person with the privilege runs instead; null when nothing is left to do. */
-  readonly statement: string | null;
-}
 
 /**
  * Sets every identity, serial or default sequence of the tables beyond the rows that the tables now have, on its own grid (start +

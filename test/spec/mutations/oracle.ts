@@ -24,8 +24,8 @@ export const ORACLE_MUTATIONS = [
     [
       '25',
       'actions that differ are no matter, on Oracle',
-      'return normal(source.onDelete) !== normal(target.onDelete);',
-      'return source.columns.length !== target.columns.length;',
+      'sameAction(onSource.onDelete, key.onDelete)',
+      'true',
       'foreign keys, unique keys and checks that the source does not have are told',
     ],
   ]),

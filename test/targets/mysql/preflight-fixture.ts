@@ -1,7 +1,9 @@
 import type { Finding } from '../../../src/domain/finding.js';
 import type { ForeignKey, SourceTable } from '../../../src/domain/source-table.js';
 import { connectMysql, type MysqlClient } from '../../../src/targets/mysql/client.js';
-import { preflightMysql, type TargetPlan, type TargetPreflight } from '../../../src/targets/mysql/preflight.js';
+import { preflightMysql } from '../../../src/targets/mysql/preflight.js';
+import type { TargetTable } from '../../../src/targets/mysql/table-shape.js';
+import type { TargetPlan, TargetPreflight } from '../../../src/targets/target-plan.js';
 import { startMariadb, type Mariadb } from '../../support/mariadb.js';
 
 /** A server with a fresh database for each test, and a user `app` without a privilege beside the administrator. */
@@ -13,7 +15,7 @@ export interface PreflightBench {
   admin(sql: string): Promise<readonly Readonly<Record<string, string | null>>[]>;
   fresh(): Promise<void>;
   url(user: string): string;
-  preflight(tables: SourceTable[], user: string, more?: Partial<TargetPlan>): Promise<TargetPreflight>;
+  preflight(tables: SourceTable[], user: string, more?: Partial<TargetPlan>): Promise<TargetPreflight<TargetTable>>;
   stop(): Promise<void>;
 }
 

@@ -2,7 +2,9 @@ import { randomUUID } from 'node:crypto';
 import type { TestContext } from 'node:test';
 import type { Finding } from '../../../src/domain/finding.js';
 import type { SourceTable } from '../../../src/domain/source-table.js';
-import { preflightOracle, type TargetPlan, type TargetPreflight } from '../../../src/targets/oracle/preflight.js';
+import { preflightOracle } from '../../../src/targets/oracle/preflight.js';
+import type { TargetTable } from '../../../src/targets/oracle/table-shape.js';
+import type { TargetPlan, TargetPreflight } from '../../../src/targets/target-plan.js';
 import type { H2, H2Session } from '../../support/h2.js';
 
 /** A schema of H2's that looks like one of Oracle's, its owner, and a plain user SESSION_USER. */
@@ -11,7 +13,11 @@ export interface PreflightBench {
   readonly owner: H2Session;
   /** Runs statements of the owner, separated by `;` at the ends of lines. */
   run(sql: string): Promise<void>;
-  preflight(as: H2Session, tables: readonly SourceTable[], more?: Partial<TargetPlan>): Promise<TargetPreflight>;
+  preflight(
+    as: H2Session,
+    tables: readonly SourceTable[],
+    more?: Partial<TargetPlan>,
+  ): Promise<TargetPreflight<TargetTable>>;
   /** A session of the plain user, who may read the catalogue and nothing else but what `run` has granted. */
   plain(): Promise<H2Session>;
 }

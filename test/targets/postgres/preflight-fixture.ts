@@ -2,7 +2,9 @@ import pg from 'pg';
 import type { Finding } from '../../../src/domain/finding.js';
 import type { ForeignKey, SourceTable } from '../../../src/domain/source-table.js';
 import { connectPostgres } from '../../../src/targets/postgres/client.js';
-import { preflightPostgres, type TargetPlan, type TargetPreflight } from '../../../src/targets/postgres/preflight.js';
+import { preflightPostgres } from '../../../src/targets/postgres/preflight.js';
+import type { TargetTable } from '../../../src/targets/postgres/table-shape.js';
+import type { TargetPlan, TargetPreflight } from '../../../src/targets/target-plan.js';
 import { startPostgres, type Postgres } from '../../support/postgres.js';
 
 /** A server with a fresh database for each test, and an unprivileged role `app` beside the superuser. */
@@ -11,7 +13,7 @@ export interface PreflightBench {
   /** Superuser, in the present database. */
   admin(sql: string): Promise<Record<string, unknown>[]>;
   fresh(): Promise<void>;
-  preflight(tables: SourceTable[], user: string, more?: Partial<TargetPlan>): Promise<TargetPreflight>;
+  preflight(tables: SourceTable[], user: string, more?: Partial<TargetPlan>): Promise<TargetPreflight<TargetTable>>;
   stop(): Promise<void>;
 }
 
