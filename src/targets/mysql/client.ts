@@ -94,6 +94,9 @@ export async function connectMysql(config: MysqlConnection): Promise<MysqlClient
       // A number of JavaScript's would lose digits (invariant 7).
       typeCast: (field) => field.string('utf8'),
       jsonStrings: true,
+      // The driver would look all of a statement through for placeholders.
+      queryFormat: (sql: string, values: readonly unknown[]) =>
+        values.length === 0 ? sql : mysql.format(sql, [...values]),
     });
     // Without a listener, node ends the process when an idle connection is lost.
     connection.on('error', () => undefined);
