@@ -1,5 +1,5 @@
-import type pg from 'pg';
 import { startRunStack } from '../test/support/run.js';
+import type { Target } from '../test/support/target/target.js';
 import { until } from '../test/support/until.js';
 
 // From the commit at the source to the row visible on the target: the whole chain, with Temporal, the simulator and both databases on the
@@ -52,7 +52,7 @@ try {
 }
 
 /** Notes when each batch is first seen on the target, until the last one is. */
-async function look(target: pg.Client, seen: number[], all: number): Promise<void> {
+async function look(target: Target, seen: number[], all: number): Promise<void> {
   let next = 0;
   await until(
     'the last transaction on the target',
