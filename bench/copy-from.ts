@@ -1,8 +1,6 @@
-import pg from 'pg';
-import { startPostgres } from '../demo/parts/postgres.js';
 import { formatHlc } from '../src/domain/hlc.js';
+import { startPostgresBench } from './postgres.js';
 import { COLUMN_TYPES, CURSOR, mutationsOf, planOf, tableName, timeOf, type RowShape } from './rows.js';
-import { openSession } from './target.js';
 
 /**
  * From how many rows of a table on COPY pays: milliseconds of a window by the apply session, from JSON and by COPY, in turns on one PostgreSQL.
@@ -12,15 +10,13 @@ const SIZES = [100, 250, 500, 1_000, 2_500, 5_000, 10_000];
 const TURNS = 30;
 const WAYS = { json: Infinity, copy: 1 } as const;
 
-const postgres = await startPostgres();
-const client = new pg.Client({ connectionString: postgres.url() });
-await client.connect();
+const target = await startPostgresBench();
+const { client } = target;
 try {
   console.log('  rows tables      JSON      COPY');
   for (const tables of [1, 4, 20]) for (const size of SIZES) await measure(size, tables);
 } finally {
-  await client.end();
-  await postgres.stop();
+  await target.stop();
 }
 
 /** `size` rows of each of `tables` tables in a window. */
@@ -46,7 +42,7 @@ async function measure(size: number, tables: number): Promise<void> {
         way,
         formatHlc(CURSOR),
       ]);
-      const session = await openSession(postgres.url(), planOf(shape), { stream: way, copyFrom });
+      const session = await target.openSession(planOf(shape), { stream: way, copyFrom });
       return [way as keyof typeof WAYS, session] as const;
     }),
   );

@@ -1,9 +1,12 @@
-import type pg from 'pg';
 import { startRunStack } from '../test/support/run.js';
+import { MYSQL } from '../test/support/target/mysql.js';
+import { POSTGRES } from '../test/support/target/postgres.js';
+import type { Target } from '../test/support/target/target.js';
 import { until } from '../test/support/until.js';
+import { readBenchArguments } from './arguments.js';
 
 // From the commit at the source to the row visible on the target: the whole chain, with Temporal, the simulator and both databases on the
-// same cores. 5,000 rows/s in 50 transactions, resolved='250ms'.
+// same cores. 5,000 rows/s in 50 transactions, resolved='250ms'. `--target mysql` for another target.
 const ROWS_A_SECOND = 5_000;
 const TRANSACTIONS_A_SECOND = 50;
 const WARM_UP_S = 5;
@@ -11,11 +14,12 @@ const SECONDS = Number(process.env.FAILBACK_BENCH_SECONDS ?? 30);
 const ROWS = ROWS_A_SECOND / TRANSACTIONS_A_SECOND;
 const LOOK_EVERY_MS = 5;
 
-const at = await startRunStack();
+const { dialect } = readBenchArguments();
+const at = await startRunStack({ dialect: { postgres: POSTGRES, mysql: MYSQL }[dialect] });
 try {
-  await at.source.query('CREATE TABLE lag (id INT PRIMARY KEY, batch INT, note STRING)');
-  await at.target.query('CREATE TABLE lag (id int8 PRIMARY KEY, batch int8, note text)');
-  const run = await at.start('bench-lag', 'lag', { compareAtCursor: false });
+  await at.source.query('CREATE TABLE lags (id INT PRIMARY KEY, batch INT, note STRING)');
+  await at.target.query(`CREATE TABLE lags (id int8 PRIMARY KEY, batch int8, note ${at.target.types.text})`);
+  const run = await at.start('bench-lag', 'lags', { compareAtCursor: false });
   await run.replicating();
 
   /** When the transaction of each batch was committed, and seen. */
@@ -27,7 +31,7 @@ try {
   for (let batch = 0; batch < all; batch++) {
     await sleepUntil(start + (batch * 1000) / TRANSACTIONS_A_SECOND);
     await at.source.query(
-      `INSERT INTO lag SELECT $1 + n, $2, 'some words about row ' || n FROM generate_series(0, ${ROWS - 1}) AS n`,
+      `INSERT INTO lags SELECT $1 + n, $2, 'some words about row ' || n FROM generate_series(0, ${ROWS - 1}) AS n`,
       [batch * ROWS, batch],
     );
     committed[batch] = performance.now();
@@ -42,7 +46,7 @@ try {
     `${Math.round(lags[Math.min(lags.length - 1, Math.floor(lags.length * quantile))] ?? NaN)} ms`;
   const sent = Math.round((all * ROWS) / (tookMs / 1000)).toLocaleString('en');
   console.log(
-    `${sent} rows/s in transactions of ${ROWS} rows for ${SECONDS} s, resolved='250ms', everything on this machine`,
+    `${dialect}: ${sent} rows/s in transactions of ${ROWS} rows for ${SECONDS} s, resolved='250ms', everything on this machine`,
   );
   console.log(`commit to visible: p50 ${ms(0.5)}, p99 ${ms(0.99)}, p99.9 ${ms(0.999)}, longest ${ms(1)}`);
   await run.signal('rollback');
@@ -52,12 +56,12 @@ try {
 }
 
 /** Notes when each batch is first seen on the target, until the last one is. */
-async function look(target: pg.Client, seen: number[], all: number): Promise<void> {
+async function look(target: Target, seen: number[], all: number): Promise<void> {
   let next = 0;
   await until(
     'the last transaction on the target',
     async () => {
-      const { rows } = await target.query<{ last: string | null }>('SELECT max(id)::text AS last FROM lag');
+      const { rows } = await target.query<{ last: string | null }>('SELECT max(id) AS last FROM lags');
       const now = performance.now();
       const upTo = rows[0]?.last ? Math.floor(Number(rows[0].last) / ROWS) : -1;
       while (next <= upTo) seen[next++] = now;

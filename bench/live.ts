@@ -4,18 +4,17 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import pg from 'pg';
 import { createCertificateAuthority } from '../demo/parts/certificates.js';
-import { startPostgres } from '../demo/parts/postgres.js';
 import { createBell } from '../src/apply/bell.js';
 import { runApplyLoop } from '../src/apply/loop.js';
 import { createIntake } from '../src/receiver/intake.js';
 import { startReceiver } from '../src/receiver/server.js';
 import { openLmdbStage } from '../src/staging/lmdb/open-stage.js';
-import { bareLoop, FORMS } from './ceiling.js';
+import { bareLoop } from './ceiling.js';
 import type { LiveWish } from './live-sender.js';
+import { startPostgresBench } from './postgres.js';
 import { CURSOR, planOf, timeOf, type RowShape } from './rows.js';
-import { emptyTarget, LOOP, openSession, STREAM } from './target.js';
+import { LOOP, STREAM } from './target.js';
 
 /**
  * Rows/s from the first body to all of them visible, while a sender, the receiver, the stage and the apply loop share the same cores, against the
@@ -24,21 +23,18 @@ import { emptyTarget, LOOP, openSession, STREAM } from './target.js';
 const SHAPE: RowShape = { rows: 200_000, bytes: 200, tables: 1, keys: 'uniform' };
 const TURNS = 3;
 
-const postgres = await startPostgres();
-const connectionString = postgres.url();
-const client = new pg.Client({ connectionString });
-await client.connect();
+const target = await startPostgresBench();
 try {
   const ceilings: number[] = [];
   const lives: number[] = [];
   for (let turn = 0; turn < TURNS; turn++) {
     const bare: number[] = [];
-    for (const form of Object.values(FORMS)) {
-      await emptyTarget({ client, connectionString }, SHAPE);
-      bare.push(await bareLoop(client, SHAPE, form));
+    for (const form of Object.values(target.forms)) {
+      await target.empty(SHAPE);
+      bare.push(await bareLoop(SHAPE, form));
     }
     ceilings.push(SHAPE.rows / Math.min(...bare));
-    await emptyTarget({ client, connectionString }, SHAPE);
+    await target.empty(SHAPE);
     lives.push(SHAPE.rows / (await live()));
   }
   const [ceiling, rate] = [median(ceilings), median(lives)];
@@ -47,8 +43,7 @@ try {
   console.log(`  ceiling              ${show(ceiling)} rows/s`);
   console.log(`  sent and visible     ${show(rate)} rows/s  ${(rate / ceiling).toFixed(2)}`);
 } finally {
-  await client.end();
-  await postgres.stop();
+  await target.stop();
 }
 
 /** Seconds from the first body to the last row visible. */
@@ -72,7 +67,7 @@ async function live(): Promise<number> {
       onAccepted: () => bell.ring(),
     });
     receiver.register({ stream: STREAM, path: ['db', 'public'], token: LOOP.token, receive: intake.receive });
-    const open = () => openSession(connectionString, plan, {});
+    const open = () => target.openSession(plan, {});
     const session = await open();
     await session.takeToken(LOOP.token);
     await session.bind(LOOP.token, stage.id, 1);

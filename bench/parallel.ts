@@ -1,15 +1,14 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import pg from 'pg';
-import { startPostgres } from '../demo/parts/postgres.js';
 import { createBell } from '../src/apply/bell.js';
 import { applyAll, arrangeGroups, type GroupsOptions } from '../src/apply/groups.js';
 import { packGroups, type ApplyGroup } from '../src/domain/apply-groups.js';
 import { openLmdbStage } from '../src/staging/lmdb/open-stage.js';
-import { bareLoop, FORMS } from './ceiling.js';
+import { bareLoop } from './ceiling.js';
+import { startPostgresBench } from './postgres.js';
 import { CURSOR, mutationsOf, planOf, timeOf, type RowShape } from './rows.js';
-import { emptyTarget, LOOP, openSession, STREAM } from './target.js';
+import { LOOP, STREAM } from './target.js';
 
 /**
  * Rows/s visible on the target by parallel applies on independent tables, against the target's ceiling on **one** connection: the same final rows by
@@ -20,23 +19,21 @@ const [ROWS = 100_000, WINDOW = 20_000, FLUSH = 5_000] = process.argv.slice(2).m
 const TURNS = 3;
 const SHAPE: RowShape = { rows: ROWS, bytes: 200, tables: 4, keys: 'uniform' };
 
-const postgres = await startPostgres();
-const client = new pg.Client({ connectionString: postgres.url() });
-await client.connect();
+const target = await startPostgresBench();
+const { forms } = target;
 try {
   const seconds = new Map<string, number[]>();
   const measure = async (what: string, work: () => Promise<number>): Promise<void> => {
-    await emptyTarget({ client, connectionString: postgres.url() }, SHAPE);
+    await target.empty(SHAPE);
     const taken = await work();
     seconds.set(what, [...(seconds.get(what) ?? []), taken]);
   };
   for (let turn = 0; turn < TURNS; turn++) {
-    for (const [form, statement] of Object.entries(FORMS))
-      await measure(form, () => bareLoop(client, SHAPE, statement));
+    for (const [form, statement] of Object.entries(forms)) await measure(form, () => bareLoop(SHAPE, statement));
     for (const parallelism of [1, 2, 4]) await measure(`parallelism ${parallelism}`, () => apply(parallelism));
   }
   const rate = (what: string): number => ROWS / median(seconds.get(what) ?? []);
-  const [best = ''] = Object.keys(FORMS).sort((a, b) => rate(b) - rate(a));
+  const [best = ''] = Object.keys(forms).sort((a, b) => rate(b) - rate(a));
   console.log(`parallel applies: 4 independent tables, 200 bytes, windows of ${WINDOW} rows, statements of ${FLUSH}`);
   console.log(`ceiling of one connection            ${show(rate(best))} rows/s (${best})`);
   for (const parallelism of [1, 2, 4]) {
@@ -44,8 +41,7 @@ try {
     console.log(`parallelism ${parallelism}`.padEnd(36), `${show(found)} rows/s  ${(found / rate(best)).toFixed(2)} x`);
   }
 } finally {
-  await client.end();
-  await postgres.stop();
+  await target.stop();
 }
 
 function median(list: readonly number[]): number {
@@ -64,7 +60,7 @@ async function apply(parallelism: number): Promise<number> {
   const stageDir = mkdtempSync(path.join(tmpdir(), 'failback-bench-'));
   const stage = openLmdbStage({ stageDir, stream: STREAM });
   const open = (group?: ApplyGroup) =>
-    openSession(postgres.url(), plan, { flushSize: FLUSH, ...(group === undefined ? {} : { group }) });
+    target.openSession(plan, { flushSize: FLUSH, ...(group === undefined ? {} : { group }) });
   const options: GroupsOptions = {
     ...LOOP,
     stage,

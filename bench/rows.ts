@@ -78,9 +78,12 @@ export function tableName(table: number): string {
   return `t${table}`;
 }
 
+/** The tables' schema; on MySQL a database. */
+export const SCHEMA_NAME = 'public';
+
 export function planOf({ tables }: RowShape): StreamPlan {
   return Array.from({ length: tables }, (_, table) => {
-    const name = { schema: 'public', table: tableName(table) };
+    const name = { schema: SCHEMA_NAME, table: tableName(table) };
     return {
       topic: name.table,
       source: name,

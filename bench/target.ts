@@ -1,62 +1,38 @@
-import type pg from 'pg';
-import { openPostgresApplySession, type PostgresApplyOptions } from '../src/targets/postgres/session.js';
-import { openPostgresCheckpointStore } from '../src/targets/postgres/checkpoint-store.js';
 import type { ApplyLoopOptions } from '../src/apply/loop.js';
 import type { StreamPlan } from '../src/domain/table.js';
+import type { SessionOptions } from '../src/targets/session/session.js';
 import type { ApplySession } from '../src/targets/target.js';
-import { COLUMN_TYPES, CURSOR, tableName, type RowShape } from './rows.js';
+import type { Form } from './ceiling.js';
+import type { RowShape } from './rows.js';
 
 /** The stream of the benchmarks, and the checkpoint's schema. */
 export const STREAM = 's';
 export const SCHEMA = '_failback';
 
+/** A target's server with nothing but the benchmark's own, which keeps what it has committed. */
 export interface BenchTarget {
-  readonly client: pg.Client;
-  readonly connectionString: string;
+  /** The set-based statements that may be the best on this server. */
+  readonly forms: Readonly<Record<string, Form>>;
+  /** How the loop may send rows: options of its session. The last one is how it does. */
+  readonly ways: Readonly<Record<string, Partial<SessionOptions>>>;
+  /** Empty tables, and a checkpoint at the beginning of the rows. */
+  empty(shape: RowShape): Promise<void>;
+  /** A session as a run has it that may switch enforcement off. */
+  openSession(plan: StreamPlan, over: Partial<SessionOptions>): Promise<ApplySession>;
+  stop(): Promise<void>;
 }
 
-/** Empty tables, and a checkpoint at the beginning of the rows. */
-export async function emptyTarget({ client, connectionString }: BenchTarget, shape: RowShape): Promise<void> {
-  for (let table = 0; table < shape.tables; table++)
-    await client.query(
-      `DROP TABLE IF EXISTS ${tableName(table)}; CREATE TABLE ${tableName(table)} (${COLUMN_TYPES}, PRIMARY KEY (id))`,
-    );
-  const store = await openPostgresCheckpointStore({ connectionString, applicationName: 'bench' }, SCHEMA);
-  try {
-    await store.removeRun(STREAM);
-    await store.ensureSchema();
-    await store.insertOnce({
-      stream: STREAM,
-      run: STREAM,
-      cursor: CURSOR,
-      origin: { clusterId: 'bench', tableIds: {} },
-    });
-  } finally {
-    await store.close();
-  }
-  await client.query('CHECKPOINT');
-}
-
-/** A session as a run has it whose role may switch enforcement off. */
-export function openSession(
-  connectionString: string,
-  plan: StreamPlan,
-  over: Partial<PostgresApplyOptions>,
-): Promise<ApplySession> {
-  return openPostgresApplySession({
-    connectionString,
-    plan,
-    stream: STREAM,
-    checkpointSchema: SCHEMA,
-    flushSize: 5_000,
-    extraColumns: 'error',
-    enforcementOff: true,
-    collapseMutations: true,
-    lockTimeoutMs: 5_000,
-    idleInTransactionTimeoutMs: 60_000,
-    ...over,
-  });
-}
+/** What every session of a benchmark is given. */
+export const SESSION = {
+  stream: STREAM,
+  checkpointSchema: SCHEMA,
+  flushSize: 5_000,
+  extraColumns: 'error',
+  enforcementOff: true,
+  collapseMutations: true,
+  lockTimeoutMs: 5_000,
+  idleInTransactionTimeoutMs: 60_000,
+} satisfies Omit<SessionOptions, 'plan'>;
 
 /** What every loop of a benchmark is given: nobody stops it, and the source is what it was. */
 export const LOOP = {

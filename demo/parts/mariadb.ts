@@ -188,10 +188,11 @@ function launch(place: Place, port: number, settings: Readonly<Record<string, st
 async function becomesReady(server: ChildProcess, place: Place): Promise<boolean> {
   let failed = false;
   server.once('error', () => (failed = true));
+  const end = ended(server);
   const deadline = Date.now() + START_MS;
   while (!failed && server.exitCode === null && server.signalCode === null && Date.now() < deadline) {
     if (await ensureUser(place.socket)) return true;
-    await Promise.race([delay(POLL_MS), ended(server)]);
+    await Promise.race([delay(POLL_MS), end]);
   }
   return false;
 }

@@ -1,7 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Hlc } from '../domain/hlc.js';
 import type { SpanLimits, Stage, StagedMutation, StagedSpan, StagePosition } from '../staging/stage.js';
-import { pack } from './pack.js';
 
 /** Rows read between two turns of the event loop: what the target and the changefeed send must not wait for more. */
 export const SCAN_SIZE = 250;
@@ -67,7 +66,7 @@ export function createReadAhead(
       const slice = await stage.read(after, upTo, { rows, bytes: room, maySplit: true });
       // Beyond the limits only the timestamp is finished.
       const finished = has(1) ? slice.mutations.findIndex(({ at }) => at !== end) : -1;
-      for (const mutation of pack(finished < 0 ? slice.mutations : slice.mutations.slice(0, finished))) {
+      for (const mutation of finished < 0 ? slice.mutations : slice.mutations.slice(0, finished)) {
         mutations.push(mutation);
         bytes += mutation.after?.length ?? 0;
       }

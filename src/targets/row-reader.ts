@@ -91,10 +91,11 @@ function takeField(cursor: Cursor): Field {
 
 /** A number, true, false or null. */
 function takeWord(cursor: Cursor): Field {
-  WORD.lastIndex = cursor.at;
-  const [word] = WORD.exec(cursor.text) ?? [];
-  if (word === undefined) throw unreadable(cursor);
-  cursor.at += word.length;
+  const start = cursor.at;
+  WORD.lastIndex = start;
+  if (!WORD.test(cursor.text)) throw unreadable(cursor);
+  cursor.at = WORD.lastIndex;
+  const word = cursor.text.slice(start, cursor.at);
   switch (word) {
     case 'null':
       return NULL;

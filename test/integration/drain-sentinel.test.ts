@@ -1,20 +1,19 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
-import { startChild, type Child } from '../../demo/child.js';
+import type { Child } from '../../demo/child.js';
 import { freePort } from '../../demo/parts/free-port.js';
 import { SENTINEL_ON_SOURCE, SENTINEL_ON_TARGET, SENTINEL_TABLE } from '../../demo/sentinel.js';
 import { shopOnSource, SHOP_ON_TARGET } from '../../demo/shop/schema.js';
-import { dumpBoth } from '../support/dumps.js';
 import { startGate, type Gate } from '../support/gate.js';
 import { endRuns, startRunStack, type Run, type RunStack } from '../support/run.js';
 import { until } from '../support/until.js';
+import { DRAIN, forwardOf, goesThrough, LONG, rolledBack, sentinelsOn, waitingFor } from './cases/sentinel.js';
 
 let at: RunStack;
 let forwardPort: number;
 /** Between the forward replicator and the old database. */
 let cable: Gate;
 let forward: Child;
-let untouched: string[];
 
 before(async () => {
   forwardPort = await freePort();
@@ -32,64 +31,26 @@ after(async () => {
 beforeEach(async () => {
   await at.source.query(SENTINEL_ON_SOURCE);
   await at.target.query(SENTINEL_ON_TARGET);
-  untouched = await dumpBoth(at);
   await startForward();
 });
 afterEach(async () => {
   await cable.open();
   await endRuns(at);
   await forward.stop();
-  for (const side of [at.source, at.target]) await side.query(`DROP TABLE IF EXISTS ${SENTINEL_TABLE}`);
+  await at.onBoth(`DROP TABLE IF EXISTS ${SENTINEL_TABLE}`);
 });
-
-const LONG = { timeoutMs: 120_000 };
-const DRAIN = { quietFor: '500ms', pollEvery: '250ms', sentinel: SENTINEL_TABLE };
 
 async function startForward(): Promise<void> {
   const old = new URL(at.stack.target.url);
   old.port = String(cable.port);
-  forward = startChild({
-    file: 'forward.ts',
-    args: [old.toString(), at.stack.cockroach.url(), String(forwardPort)],
-    onFailure: (error) => console.error(error),
-  });
-  await forward.ready;
+  forward = await forwardOf(at, old.toString(), forwardPort);
 }
 
-const sentinels = async (side: 'source' | 'target'): Promise<number> =>
-  (await at[side].query(`SELECT id FROM ${SENTINEL_TABLE}`)).rows.length;
-const counted = async (name: string): Promise<string | undefined> => {
-  const text = await (await fetch(`http://127.0.0.1:${forwardPort}/_/varz`)).text();
-  return text.split('\n').find((line) => line.startsWith(name) && line.includes('table="sentinel"'));
-};
+const sentinels = (side: 'source' | 'target') => sentinelsOn(at, side);
 const lastOf = async (run: Run, type: string) =>
   (await run.status()).incidents.filter((incident) => incident.type === type).at(-1);
-const waitingFor = (run: Run, words: RegExp) =>
-  until(`it waits for ${words}`, async () => words.test((await run.status()).waitingFor ?? ''), LONG);
-
-async function rolledBack(run: Run): Promise<void> {
-  await run.signal('rollback');
-  const ending = await run.ending();
-  assert.equal(ending.outcome, 'rolled back');
-  assert.deepEqual(ending.remains, []);
-}
-
-test('a row goes through forward replication and back out before its gate', async () => {
-  const run = await at.start('through', 'items', { drain: { ...DRAIN, forward: 'forward' }, approvals: ['forward'] });
-  await waitingFor(run, /^approve/);
-  const status = await run.status();
-  assert.match(status.forward ?? '', /^drained: 0 rows .*; a row and its deletion came through in /);
-  assert.deepEqual([await sentinels('target'), await sentinels('source')], [0, 0]);
-  assert.match((await counted('apply_upserts_total')) ?? '', / 1$/);
-  assert.match((await counted('apply_deletes_total')) ?? '', / 1$/);
-  await run.signal('approve', { gate: 'forward' });
-  await waitingFor(run, /^forwardStopped/);
-  assert.equal(await forward.stop(), 0);
-  const replicating = await run.replicating();
-  assert.match(replicating.forward ?? '', /^drained and stopped: .*; a row and its deletion came through in /);
-  await rolledBack(run);
-  assert.deepEqual(await dumpBoth(at), untouched);
-});
+test('a row goes through forward replication and back out before its gate', () =>
+  goesThrough({ at, forward, forwardPort }));
 
 test('a cut cable is quiet too: without a sentinel it counts as drained, with one it does not until it is mended', async () => {
   await cable.shut();
@@ -175,7 +136,7 @@ test('a source that is away meanwhile is named, and the drain goes on once it is
 
 test('a table that is missing is found before anything is touched, with the statement for each side', async () => {
   await forward.stop();
-  for (const side of [at.source, at.target]) await side.query(`DROP TABLE ${SENTINEL_TABLE}`);
+  await at.onBoth(`DROP TABLE ${SENTINEL_TABLE}`);
   const run = await at.start('missing', 'items', { drain: DRAIN });
   const failure = await run.failure();
   assert.equal(failure.type, 'Preflight.Blocked');

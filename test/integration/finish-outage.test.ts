@@ -11,7 +11,7 @@ before(async () => {
 });
 after(async () => at.stop());
 beforeEach(async () => {
-  for (const side of [at.source, at.target]) await side.query('DELETE FROM items');
+  await at.onBoth('DELETE FROM items');
 });
 afterEach(async () => {
   await at.stack.cockroach.control.clearFaults();

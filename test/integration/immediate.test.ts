@@ -1,7 +1,6 @@
-import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { endRuns, startRunStack, type RunStack } from '../support/run.js';
-import { until } from '../support/until.js';
+import { atOnce } from './cases/immediate.js';
 
 let at: RunStack;
 before(async () => {
@@ -12,32 +11,5 @@ after(async () => {
   await endRuns(at).finally(() => at.stop());
 });
 
-const LONG = { timeoutMs: 60_000, everyMs: 20 };
-
-test('in immediate mode rows come before their timestamp is resolved, each key ends at its last change, and the run finishes at T', async () => {
-  await at.createTable('atonce');
-  const run = await at.start('atonce', 'atonce', {
-    apply: { mode: 'immediate' },
-    changefeed: { resolved: '2s', minCheckpointFrequency: '2s' },
-    limits: { healthEvery: '500ms' },
-  });
-  await run.replicating();
-  const guards = async (): Promise<number> =>
-    (await at.target.query(`SELECT FROM _failback.guard WHERE stream = 'atonce'`)).rows.length;
-  await at.source.query(`INSERT INTO atonce VALUES (1, 'a', 1), (2, 'b', 2)`);
-  await until(
-    'rows with guards: they are not resolved yet',
-    async () => {
-      const [rows, guarded] = [await at.rowsOnTarget('atonce'), await guards()];
-      return rows === 2 && guarded === 2;
-    },
-    LONG,
-  );
-  await at.source.query(`DELETE FROM atonce WHERE id = 1`);
-  await at.source.query(`UPDATE atonce SET price = 9 WHERE id = 2`);
-  await until('the delete', async () => (await at.rowsOnTarget('atonce')) === 1, LONG);
-  await until('all is resolved', async () => (await guards()) === 0, LONG);
-  await at.source.query(`INSERT INTO atonce VALUES (3, 'c', 3)`);
-  await run.signal('finish');
-  assert.equal((await run.ending()).rowsCompared, 2);
-});
+test('in immediate mode rows come before their timestamp is resolved, each key ends at its last change, and the run finishes at T', () =>
+  atOnce(at));

@@ -1,83 +1,17 @@
-import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { dumpTarget } from '../support/dumps.js';
 import { startRunStack, type RunStack } from '../support/run.js';
-import { until } from '../support/until.js';
+import { createFamilies, noRoomForConnections, parallelRun } from './cases/parallel.js';
 
 let at: RunStack;
 before(async () => {
   at = await startRunStack();
   await at.source.query('SET CLUSTER SETTING kv.rangefeed.enabled = true');
-  for (const name of ['shop', 'stock'])
-    for (const statement of [
-      `CREATE TABLE ${name} (id INT PRIMARY KEY, total INT)`,
-      `CREATE TABLE ${name}_item (id INT PRIMARY KEY, parent INT REFERENCES ${name} (id), v INT)`,
-    ]) {
-      await at.source.query(statement);
-      await at.target.query(statement.replaceAll('INT', 'int8'));
-    }
+  await createFamilies(at);
 });
 after(async () => at.stop());
 
-const TABLES = ['public.shop', 'public.shop_item', 'public.stock', 'public.stock_item'];
+test('a target without room for targetMaxPoolSize connections is refused, unless parallel applies are off', () =>
+  noRoomForConnections(at));
 
-test('a target without room for targetMaxPoolSize connections is refused, unless parallel applies are off', async () => {
-  const apply = { targetMaxPoolSize: 1_000 };
-  const refused = await at.start('pool', '', { tables: TABLES, apply: { ...apply, enableParallelApplies: true } });
-  assert.match(
-    (await refused.failure()).message,
-    /the run needs 1004 more connections .* lower apply\.targetMaxPoolSize/,
-  );
-  const single = await at.start('pool', '', { tables: TABLES, apply });
-  await single.awaitPhase('drain');
-  await single.signal('rollback');
-  await single.ending();
-});
-
-test('a whole run with parallel applies: groups by foreign keys, one locked, the worker killed, and all at one timestamp at its finish', async () => {
-  const untouched = await dumpTarget(at.target);
-  const run = await at.start('parallel', '', {
-    tables: TABLES,
-    apply: { enableParallelApplies: true, parallelism: 2, targetMaxPoolSize: 4, enforcement: 'on', lockTimeout: '1s' },
-  });
-  await run.replicating();
-  const families = async (from: number, to: number): Promise<void> => {
-    for (let id = from; id <= to; id++)
-      for (const name of ['shop', 'stock'])
-        await at.source.query(
-          `BEGIN; INSERT INTO ${name} VALUES (${id}, ${id}); INSERT INTO ${name}_item VALUES (${id}, ${id}, ${id}); COMMIT`,
-        );
-  };
-  const rows = (name: string, count: number): Promise<unknown> =>
-    until(`${count} rows in ${name}`, async () => (await at.rowsOnTarget(name)) === count, { timeoutMs: 60_000 });
-  await families(1, 5);
-  await rows('shop_item', 5);
-  await rows('stock_item', 5);
-  const groups = await at.target.query<{ tables: string[] }>(
-    'SELECT tables FROM _failback.checkpoint_group ORDER BY group_number',
-  );
-  assert.deepEqual(
-    groups.rows.map(({ tables }) => [...tables].sort()),
-    [
-      ['public.shop', 'public.shop_item'],
-      ['public.stock', 'public.stock_item'],
-    ],
-  );
-
-  await at.target.query('BEGIN; LOCK TABLE stock_item IN SHARE MODE');
-  await families(6, 9);
-  await rows('shop_item', 9);
-  assert.equal(await at.rowsOnTarget('stock_item'), 5);
-  await at.killWorker();
-  await at.startWorker();
-  await families(10, 12);
-  await rows('shop_item', 12);
-  await at.target.query('ROLLBACK');
-  await rows('stock_item', 12);
-
-  await run.signal('finish');
-  const ending = await run.ending();
-  assert.equal(ending.outcome, 'finished');
-  assert.equal(ending.rowsCompared, 48);
-  assert.deepEqual(await dumpTarget(at.target), untouched, 'the tables of the checkpoint are removed');
-});
+test('a whole run with parallel applies: groups by foreign keys, one locked, the worker killed, and all at one timestamp at its finish', () =>
+  parallelRun(at));

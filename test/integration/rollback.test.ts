@@ -4,6 +4,7 @@ import type { Ending } from '../../src/domain/status.js';
 import { dumpBoth, liveJobs } from '../support/dumps.js';
 import { endRuns, startRunStack, type Run, type RunStack } from '../support/run.js';
 import { until } from '../support/until.js';
+import { replicate, rowsStay, undone } from './cases/rollback.js';
 
 let at: RunStack;
 let untouched: string[];
@@ -26,19 +27,8 @@ afterEach(async () => {
 
 const LONG = { timeoutMs: 40_000 };
 
-async function rolledBack(run: Run): Promise<Ending> {
-  const ending = await run.ending(90_000);
-  assert.equal(ending.outcome, 'rolled back');
-  assert.deepEqual(ending.remains, []);
-  assert.deepEqual(await dumpBoth(at), untouched, 'settings, schemas and jobs are as before');
-  return ending;
-}
-
-/** A row on the source, awaited on the target. */
-async function replicateRow(id: number): Promise<void> {
-  await at.source.query('INSERT INTO items VALUES ($1, $2, 1)', [id, `row ${id}`]);
-  await until(`row ${id}`, async () => (await at.target.query('SELECT FROM items WHERE id = $1', [id])).rowCount, LONG);
-}
+const rolledBack = (run: Run): Promise<Ending> => undone(at, run, untouched);
+const replicateRow = (id: number): Promise<void> => replicate(at, id);
 
 test('in drain: nothing was written', async () => {
   const run = await at.start('early', 'items');
@@ -120,16 +110,7 @@ test('when CREATE CHANGEFEED commits late, after its client was cut', async () =
   assert.deepEqual(jobs, [{ status: 'canceled' }]);
 });
 
-test('in replicate: the applied rows stay', async () => {
-  const run = await at.start('replicating', 'items');
-  await run.replicating();
-  await replicateRow(1);
-  await run.signal('rollback');
-  const ending = await rolledBack(run);
-  assert.equal(await at.rowsOnTarget('items'), 1);
-  assert.match(ending.summary, /keeps the rows applied so far: every change up to \d+\.\d{10}/);
-  assert.match(ending.howToRestartForwardReplication, /Do not start it from where it was stopped/);
-});
+test('in replicate: the applied rows stay', () => rowsStay(at));
 
 test('in paused', async () => {
   const run = await at.start('pausing', 'items');

@@ -1,7 +1,6 @@
-import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { startRunStack, type Run, type RunStack } from '../support/run.js';
-import { until } from '../support/until.js';
+import { startRunStack, type RunStack } from '../support/run.js';
+import { targetAway, troubleOfTheDead } from './cases/target-away.js';
 
 let at: RunStack;
 before(async () => {
@@ -12,42 +11,7 @@ before(async () => {
 });
 after(async () => at.stop());
 
-const LONG = { timeoutMs: 60_000 };
+test('a target that is away while a new attempt takes over is named, and the incident ends with its return', () =>
+  targetAway(at));
 
-/** The last incident of that type, as the status has it. */
-const lastOf = async (run: Run, type: string) =>
-  (await run.status()).incidents.filter((incident) => incident.type === type).at(-1);
-
-test('a target that is away while a new attempt takes over is named, and the incident ends with its return', async () => {
-  const run = await at.start('away', 'items');
-  await run.replicating();
-  await at.killWorker();
-  await at.targetGate.shut();
-  await at.source.query("INSERT INTO items VALUES (1, 'written while both are away', 1)");
-  await at.startWorker();
-  const opened = await until('the incident', () => lastOf(run, 'Target.Unavailable'), LONG);
-  assert.equal(opened.endedAt, null);
-  assert.match(opened.cause, /ECONNREFUSED/);
-
-  await at.targetGate.open();
-  await until('its end', async () => (await lastOf(run, 'Target.Unavailable'))?.endedAt, LONG);
-  await until('the row', async () => (await at.rowsOnTarget('items')) === 1, LONG);
-  await run.signal('finish');
-  const ending = await run.ending(90_000);
-  assert.deepEqual([ending.outcome, ending.rowsCompared], ['finished', 1]);
-});
-
-test('trouble of an attempt that died in it ends with the next attempt', async () => {
-  const run = await at.start('died', 'others');
-  await run.replicating();
-  await at.targetGate.shut();
-  await until('the incident', () => lastOf(run, 'Target.Unavailable'), LONG);
-  await at.killWorker();
-  await at.targetGate.open();
-  await at.startWorker();
-  await at.source.query("INSERT INTO others VALUES (1, 'after', 1)");
-  await until('its end', async () => (await lastOf(run, 'Target.Unavailable'))?.endedAt, LONG);
-  await until('the row', async () => (await at.rowsOnTarget('others')) === 1, LONG);
-  await run.signal('finish');
-  assert.equal((await run.ending(90_000)).outcome, 'finished');
-});
+test('trouble of an attempt that died in it ends with the next attempt', () => troubleOfTheDead(at));

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { until } from '../support/until.js';
+import { untold } from './cases/untold.js';
 import { openScene, PATIENCE, type Scene } from './scene.js';
 
 let at: Scene;
@@ -32,34 +33,7 @@ test('killed with a row staged and its body not answered: it is sent again, and 
   await at.finish(run);
 });
 
-test('killed with a window committed and nobody told: nothing is applied twice', async () => {
-  const run = await at.beginWithRows('untold');
-  const was = await at.checkpoint(run);
-  // A trigger would see a second application, even of the same values.
-  await at.target.query(`CREATE TABLE seen (id int8);
-    CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO seen VALUES (NEW.id); RETURN NEW; END $$;
-    CREATE TRIGGER see AFTER INSERT OR UPDATE ON t_untold FOR EACH ROW EXECUTE FUNCTION see();
-    ALTER TABLE t_untold ENABLE ALWAYS TRIGGER see`);
-  const held = at.proxies.target.arm('to-server', ['row 3 of untold', 'COMMIT'], 'hold-answer');
-  await at.insert(run, 3);
-  await at.hit(held);
-  await until('the row', async () => (await at.rowsOnTarget('t_untold')) === 3, PATIENCE);
-  await at.killWorker();
-  assert.notEqual((await at.checkpoint(run)).applied, was.applied, 'rows and checkpoint came together');
-  assert.ok(
-    await at.withStage(run, (stage) => stage.figures().entries),
-    'the stage still has the row: nobody heard that it is applied',
-  );
-  await at.insert(run, 4);
-  await at.startWorker();
-  await at.arrived(run);
-  const { rows } = await at.target.query<{ id: string }>('SELECT id FROM seen ORDER BY id');
-  assert.deepEqual(
-    rows.map(({ id }) => id),
-    ['3', '4'],
-  );
-  await at.finish(run);
-});
+test('killed with a window committed and nobody told: nothing is applied twice', () => untold(at));
 
 test('the stage is lost while the changefeed runs: the next incarnation begins at the checkpoint', async () => {
   const { run, was } = await at.beginWithLostStage('lost-stage');

@@ -41,6 +41,12 @@ export interface CheckpointSeen {
   readonly applied: string;
 }
 
+interface Line {
+  readonly id: string;
+  readonly name: string;
+  readonly price: string;
+}
+
 /** Long for a busy machine; whatever is awaited comes within seconds. */
 export const PATIENCE = { timeoutMs: 120_000, everyMs: 100 };
 
@@ -69,10 +75,9 @@ export async function openScene(options: RunStackOptions = {}): Promise<Scene> {
     return proxy;
   };
   const rowsOf = async (side: 'source' | 'target', run: Run): Promise<string> => {
-    const { rows } = await at[side].query<{ line: string }>(
-      `SELECT id::text || ' ' || name || ' ' || price::text AS line FROM ${tableOf(run)} ORDER BY id`,
-    );
-    return rows.map(({ line }) => line).join('\n');
+    const sql = `SELECT id, name, price FROM ${tableOf(run)} ORDER BY id`;
+    const { rows } = await (side === 'source' ? at.source.query<Line>(sql) : at.target.query<Line>(sql));
+    return rows.map(({ id, name, price }) => `${id} ${name} ${price}`).join('\n');
   };
 
   const scene: Omit<Scene, keyof RunStack> = {
@@ -108,12 +113,12 @@ export async function openScene(options: RunStackOptions = {}): Promise<Scene> {
       await until('the armed point', done, PATIENCE);
     },
     async checkpoint(run) {
-      const { rows } = await at.target.query<CheckpointSeen>(
-        `SELECT token, stage_id AS stage, incarnation, applied::text AS applied FROM _failback.checkpoint WHERE stream = $1`,
+      const { rows } = await at.target.query<Omit<CheckpointSeen, 'incarnation'> & { readonly incarnation: string }>(
+        `SELECT token, stage_id AS stage, incarnation, applied FROM ${at.target.ours('checkpoint')} WHERE stream = $1`,
         [run.id],
       );
       assert.ok(rows[0], `the checkpoint row of ${run.id}`);
-      return rows[0];
+      return { ...rows[0], incarnation: Number(rows[0].incarnation) };
     },
     async incarnations(run) {
       const { rows } = await at.source.query<{ sink_uri: string }>(

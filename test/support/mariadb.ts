@@ -1,1 +1,2 @@
 export { startMariadb, type Mariadb, type MariadbOptions } from '../../demo/parts/mariadb.js';
+export { MYSQL } from './target/mysql.js';

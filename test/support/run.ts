@@ -1,15 +1,24 @@
 import { join } from 'node:path';
 import { readFileSync } from 'node:fs';
-import { Client, Connection, WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
+import {
+  Client,
+  Connection,
+  WorkflowFailedError,
+  WorkflowNotFoundError,
+  type WorkflowHandle,
+} from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import proto, { type temporal } from '@temporalio/proto';
-import pg from 'pg';
+import type pg from 'pg';
 import { freePort } from '../../demo/parts/free-port.js';
+import { connect } from '../../demo/pg-session.js';
 import { startStack, type Stack, type StackOptions } from '../../demo/parts/stack.js';
 import type { WorkerOptions, WorkerProcess } from '../../demo/parts/worker-process.js';
 import type { Phase } from '../../src/domain/phases.js';
 import type { Ending, RunbookStatus } from '../../src/domain/status.js';
 import { startGate, type Gate } from './gate.js';
+import { POSTGRES } from './target/postgres.js';
+import type { Target, TestDialect } from './target/target.js';
 import { until } from './until.js';
 
 /** What a run is given unless a test says otherwise: quick, and with every cluster setting that the runbook may change. */
@@ -61,7 +70,9 @@ export interface RunStack {
   readonly metricsPort: number;
   /** Connected straight, beside the gates. */
   readonly source: pg.Client;
-  readonly target: pg.Client;
+  readonly target: Target;
+  /** The same statements on both sides. */
+  onBoth(...statements: readonly string[]): Promise<void>;
   /** What the worker's connections `source` and `target` go through. */
   readonly sourceGate: Gate;
   readonly targetGate: Gate;
@@ -74,10 +85,17 @@ export interface RunStack {
   stop(): Promise<void>;
 }
 
+interface Asked {
+  query(sql: string): Promise<unknown>;
+}
+
 /** Patience, not a measure: a machine that others load makes a run slow and not wrong. */
 const LONG_MS = 180_000;
 
-export interface RunStackOptions extends StackOptions {
+export interface RunStackOptions extends Omit<StackOptions, 'targetDialect'> {
+  /** Of the target; PostgreSQL unless told. */
+  readonly dialect?: TestDialect;
+  /** With which the worker connects to the target. */
   readonly password?: string;
   /** The worker is told nothing of a receiver. */
   readonly withoutReceiver?: boolean;
@@ -90,31 +108,27 @@ export interface RunStackOptions extends StackOptions {
 }
 
 export async function startRunStack(options: RunStackOptions = {}): Promise<RunStack> {
-  const { between = {} } = options;
-  const stack = await startStack(options);
+  const { between = {}, dialect = POSTGRES, password } = options;
+  const stack = await startStack({ ...options, targetDialect: dialect.name });
   const ends: (() => Promise<unknown>)[] = [() => stack.stop()];
   const stop = async (): Promise<void> => {
     for (let end = ends.pop(); end; end = ends.pop()) await end().catch(() => undefined);
   };
   try {
-    const open = async (url: string): Promise<pg.Client> => {
-      const client = new pg.Client({ connectionString: url });
-      client.on('error', () => undefined);
-      await client.connect();
-      ends.push(() => client.end());
-      return client;
-    };
-    const target = await open(stack.target.url);
-    const source = await open(stack.cockroach.url());
+    const target = await dialect.connect(stack.target.url);
+    ends.push(() => target.end());
+    if (password !== undefined) await target.setPassword(password);
+    const source = await connect(stack.cockroach.url());
+    ends.push(() => source.end());
     const [sourceGate, targetGate] = await Promise.all([startGate(stack.cockroach.port), startGate(stack.target.port)]);
     ends.push(
       () => sourceGate.shut(),
       () => targetGate.shut(),
     );
-    const through = async (side: 'source' | 'target', gate: Gate, password = ''): Promise<string> => {
+    const through = async (side: 'source' | 'target', gate: Gate): Promise<string> => {
       const changed = new URL(stack.connections[side] ?? '');
       changed.port = String((await between[side]?.(gate.port)) ?? gate.port);
-      changed.password = password;
+      if (side === 'target' && password !== undefined) changed.password = password;
       return changed.toString();
     };
     const metricsPort = await freePort();
@@ -128,7 +142,7 @@ export async function startRunStack(options: RunStackOptions = {}): Promise<RunS
       connections: {
         ...options.connections,
         source: await through('source', sourceGate),
-        target: await through('target', targetGate, options.password),
+        target: await through('target', targetGate),
       },
     };
     let worker = await stack.startWorker(workerOptions);
@@ -152,10 +166,15 @@ export async function startRunStack(options: RunStackOptions = {}): Promise<RunS
       target,
       sourceGate,
       targetGate,
+      async onBoth(...statements) {
+        for (const statement of statements) for (const side of [source, target] as Asked[]) await side.query(statement);
+      },
       attach,
       async createTable(name) {
         await source.query(`CREATE TABLE ${name} (id INT PRIMARY KEY, name STRING, price DECIMAL(12,2))`);
-        await target.query(`CREATE TABLE ${name} (id int8 PRIMARY KEY, name text, price numeric(12,2))`);
+        await target.query(
+          `CREATE TABLE ${name} (id int8 PRIMARY KEY, name ${target.types.text}, price numeric(12,2))`,
+        );
       },
       async start(id, table, input = {}) {
         await client.workflow.start('failback', {
@@ -168,8 +187,8 @@ export async function startRunStack(options: RunStackOptions = {}): Promise<RunS
         return attach(id);
       },
       async rowsOnTarget(table) {
-        const { rows } = await target.query<{ n: number }>(`SELECT count(*)::int AS n FROM ${table}`);
-        return rows[0]?.n ?? 0;
+        const { rows } = await target.query(`SELECT count(*) AS n FROM ${table}`);
+        return Number(rows[0]?.['n']);
       },
       workerLog: () => readFileSync(logFile, 'utf8'),
       stop,
@@ -186,7 +205,10 @@ export async function endRuns(at: RunStack): Promise<void> {
     query: `WorkflowType = 'failback' AND TaskQueue = '${at.stack.taskQueue}' AND ExecutionStatus = 'Running'`,
   })) {
     const run = at.attach(workflowId);
-    await run.signal('rollback');
+    // One that has ended may be listed still.
+    await run.signal('rollback').catch((error: unknown) => {
+      if (!(error instanceof WorkflowNotFoundError)) throw error;
+    });
     await run.ending().catch(() => undefined);
   }
 }

@@ -15,13 +15,16 @@ export function emptyFolder(folder: string): string {
   return folder;
 }
 
+/** Before every key. */
+const FIRST = Buffer.alloc(1);
+
 /** Everything, the owner's version too, in one transaction that is flushed when this returns. */
 export function copyAll(from: Environment, to: Environment): void {
   to.root.transactionSync(() => {
     for (const { key, value, version } of from.meta.getRange({ versions: true }))
       void to.meta.put(key, value, version ?? 0);
     for (const { key, value } of from.shapes.getRange()) void to.shapes.put(key, value);
-    for (const { key, value } of from.entries.getRange()) void to.entries.put(Buffer.from(key), Buffer.from(value));
+    for (const { key, value } of from.entries.getRange({ start: FIRST })) void to.entries.put(key, value);
   });
 }
 

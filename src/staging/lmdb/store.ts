@@ -7,6 +7,7 @@ import { StageBusyError, type StageBinding } from '../stage.js';
 import { StageCorruptError } from './errors.js';
 import { currentOwner, isOwnerAlive, type Owner } from './owner.js';
 import { copyAll, DATA_FILE, emptyFolder, removeFolder, replaceDataFile } from './rewrite.js';
+import { createSlab } from './slab.js';
 
 /** An LMDB environment that this process owns. Its databases change with every `remap`: ask for them each time. */
 export interface StageStore {
@@ -164,7 +165,7 @@ function openEnvironment(folder: string): Environment {
   try {
     return {
       root,
-      entries: root.openDB({ name: 'entries', keyEncoding: 'binary', encoding: 'binary' }),
+      entries: root.openDB({ name: 'entries', ...entriesEncoding() }),
       shapes: root.openDB({ name: 'shapes', keyEncoding: 'uint32', encoding: 'json' }),
       meta: root.openDB({ name: 'meta', encoding: 'json', useVersions: true }),
     };
@@ -172,6 +173,26 @@ function openEnvironment(folder: string): Environment {
     void root.close();
     throw error;
   }
+}
+
+/** Bytes as they are. What is read is copied out of LMDB's memory once, by ourselves. */
+function entriesEncoding(): object {
+  const copy = createSlab();
+  return {
+    encoding: 'binary',
+    encoder: {
+      encode: (value: Buffer) => value,
+      // LMDB's buffer is larger than what `length` says.
+      decode: (bytes: Buffer) => copy(bytes, 0, bytes.length),
+    },
+    keyEncoder: {
+      writeKey(key: Buffer, target: Buffer, start: number): number {
+        target.set(key, start);
+        return start + key.length;
+      },
+      readKey: copy,
+    },
+  };
 }
 
 function takeOwnership(

@@ -11,6 +11,7 @@ import { StageClosedError, StageCorruptError, unavailable } from './errors.js';
 import { createPurge } from './purge.js';
 import { openReader } from './reader.js';
 import { asArray, packRows, rowBytes, rowIdentity, type StagedRow } from './rows.js';
+import { pack } from './pack.js';
 import { readSpan } from './span.js';
 import { stageStatements } from './statements.js';
 import { openWriter } from './writer.js';
@@ -244,7 +245,7 @@ export async function openSqlStage({ database, schema, stream }: SqlStageOptions
       const { fill } = writer.state();
       try {
         const end = encodeHlc(upTo);
-        return await readSpan(
+        const span = await readSpan(
           {
             place,
             readPage: ({ ts, tab, key, rows, bytes }) =>
@@ -255,6 +256,7 @@ export async function openSqlStage({ database, schema, stream }: SqlStageOptions
           upTo,
           limits,
         );
+        return { ...span, mutations: pack(span.mutations) };
       } catch (error) {
         if (error instanceof StageCorruptError) throw error;
         throw unavailable(place, 'reading', error);

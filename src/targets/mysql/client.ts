@@ -1,5 +1,5 @@
 import mysql, { type Connection, type ResultSetHeader } from 'mysql2/promise';
-import type { SqlClient, SqlResult } from '../portable/sql-client.js';
+import type { SqlClient, SqlParameter, SqlResult } from '../portable/sql-client.js';
 import { toTargetError } from './errors.js';
 import { readConnectionString } from './connection-string.js';
 
@@ -94,6 +94,9 @@ export async function connectMysql(config: MysqlConnection): Promise<MysqlClient
       // A number of JavaScript's would lose digits (invariant 7).
       typeCast: (field) => field.string('utf8'),
       jsonStrings: true,
+      // The driver would look all of a statement through for placeholders.
+      queryFormat: (sql: string, values: readonly SqlParameter[]) =>
+        values.length === 0 ? sql : mysql.format(sql, [...values]),
     });
     // Without a listener, node ends the process when an idle connection is lost.
     connection.on('error', () => undefined);

@@ -61,6 +61,8 @@ export async function runRows(
 ): Promise<void> {
   const most = client.maxAllowedPacket - Buffer.byteLength(before) - Buffer.byteLength(behind) - PACKET_MARGIN;
   let texts: string[] = [];
+  let mostRows = Math.min(flushSize, FIRST_ROWS);
+  /** At most; they are counted only where that is too many. */
   let bytes = 0;
   let running: Promise<unknown> = Promise.resolve();
   const flush = async (): Promise<void> => {
@@ -68,13 +70,18 @@ export async function runRows(
     running = texts.length === 0 ? Promise.resolve() : client.query(`${before}${texts.join(',')}${behind}`);
     texts = [];
     bytes = 0;
+    mostRows = Math.min(flushSize, 2 * mostRows);
   };
   try {
     for (const values of rows) {
       const text = `(${values.join(',')})`;
-      const size = Buffer.byteLength(text) + 1;
-      if (size > most) throw tooLarge(size, client.maxAllowedPacket);
-      if (bytes + size > most || texts.length === flushSize) await flush();
+      let size = 3 * text.length + 1;
+      if (bytes + size > most) {
+        size = Buffer.byteLength(text) + 1;
+        if (size > most) throw tooLarge(size, client.maxAllowedPacket);
+        bytes = texts.reduce((sum, one) => sum + Buffer.byteLength(one) + 1, 0);
+      }
+      if (bytes + size > most || texts.length === mostRows) await flush();
       texts.push(text);
       bytes += size;
     }
@@ -85,6 +92,8 @@ export async function runRows(
 }
 
 const PACKET_MARGIN = 1_024;
+/** Each statement may have twice as many rows as the one before: the server waits for the first one. */
+const FIRST_ROWS = 500;
 
 /** The server would end the session. */
 function tooLarge(size: number, most: number): Objection {

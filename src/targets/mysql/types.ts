@@ -115,8 +115,19 @@ function integer(field: Field): string {
 /** As nearly all are spelled. */
 const PLAIN_INTEGER = /^(?:0|-?[1-9]\d{0,17})$/;
 
+/** Whole digits, and with the point those behind it. Zeros and a sign before a zero are for the longer way. */
+const PLAIN_DECIMAL = /^(?:0|-?[1-9]\d*)(?:\.\d+)?$/;
+
+/** Whether the number is spelled as nearly all are, with no more digits than these on each side of its point. */
+function isPlain({ kind, text }: Field, whole: number, behind: number): boolean {
+  if (kind === 'json' || kind === 'bool' || !PLAIN_DECIMAL.test(text)) return false;
+  const point = text.indexOf('.');
+  return point < 0 ? text.length <= whole : point <= whole && text.length - point - 1 <= behind;
+}
+
 /** A literal with an exponent would be a DOUBLE on its way, so it is written out. */
 function decimal(type: ColumnType, field: Field): string {
+  if (isPlain(field, (type.precision ?? 65) - (type.scale ?? 0), type.scale ?? 0)) return field.text;
   const { digits, exponent, negative } = numberOf(field);
   const { precision, scale } = type;
   if (-exponent > (scale ?? 0)) throw wouldChange(type, 'rounded');
@@ -132,6 +143,7 @@ function plain(digits: string, exponent: number): string {
 }
 
 function float(type: ColumnType, field: Field): string {
+  if (type.name === 'double' && isPlain(field, DIGITS_OF_A_DOUBLE, type.scale ?? Infinity)) return `${field.text}e0`;
   const { digits, exponent, text: spelled } = numberOf(field);
   if (type.scale !== null && -exponent > type.scale) throw wouldChange(type, 'rounded');
   const value = Number(spelled);
@@ -145,6 +157,9 @@ function float(type: ColumnType, field: Field): string {
   // With an exponent it is a DOUBLE, which knows a negative zero.
   return /e/i.test(spelled) ? spelled : `${spelled}e0`;
 }
+
+/** With so many before the point it is finite. */
+const DIGITS_OF_A_DOUBLE = 300;
 
 interface Digits {
   readonly negative: boolean;

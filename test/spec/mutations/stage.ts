@@ -78,8 +78,8 @@ export const STAGE_MUTATIONS = [
     [
       'B',
       'a new file lacks what is not applied',
-      'from.entries.getRange()',
-      'from.entries.getRange({ limit: 1 })',
+      'from.entries.getRange({ start: FIRST })',
+      'from.entries.getRange({ start: FIRST, limit: 1 })',
       'a backlog that has passed gives its disk back, and what is left is all there, after a restart too',
     ],
     [

@@ -1,4 +1,4 @@
-import type { StagedMutation } from '../staging/stage.js';
+import type { StagedMutation } from '../stage.js';
 
 /**
  * The same changes in one piece of memory: two small buffers for each row of a backlog, alive for as long as its window, would be most of what the
