@@ -102,7 +102,10 @@ test('tables of two schemas go into another database, one with a dot in its name
       (await at.rowsOnTarget('elsewhere.notes')) === 2 && (await at.rowsOnTarget('elsewhere."odd.items"')) === 1,
   );
   await run.signal('finish');
-  assert.match((await run.ending()).summary, /Not compared, as the target does not have them: elsewhere\.notes\.added\./);
+  assert.match(
+    (await run.ending()).summary,
+    /Not compared, as the target does not have them: elsewhere\.notes\.added\./,
+  );
   assert.deepEqual((await target.query('SELECT * FROM elsewhere.notes ORDER BY id')).rows, [
     { id: '1', note: 'one', extra: '{"added": 1.50}' },
     { id: '2', note: null, extra: '{"added": null}' },
