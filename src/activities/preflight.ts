@@ -2,7 +2,7 @@ import { readClusterId } from '../cockroach/introspect.js';
 import { preflightCockroach } from '../cockroach/preflight.js';
 import { groupsOf } from '../domain/apply-groups.js';
 import { mergeChangefeedOptions, refuseOptions } from '../domain/changefeed-options.js';
-import { action, createFinding, type Finding } from '../domain/finding.js';
+import { action, createFinding, isBlocking, type Finding } from '../domain/finding.js';
 import type { Place } from '../domain/place.js';
 import { receiverAddress } from '../domain/receiver-address.js';
 import type { RunbookInput } from '../domain/runbook-input.js';
@@ -58,7 +58,13 @@ export function createPreflightActivities(deps: PreflightDeps) {
           : await attempt(findings, 'target', place.target, () =>
               target.sinkPath(schema ?? wanted[0]?.schema ?? 'public'),
             );
-      const cursor = sinkPath === null ? null : await withStore(deps, place, (store) => store.read(place.run));
+      const unread: Finding[] = [];
+      const cursor =
+        sinkPath === null
+          ? null
+          : await attempt(unread, 'target', place.target, () =>
+              withStore(deps, place, (store) => store.read(place.run)),
+            );
       const source = await attempt(findings, 'source', place.source, () =>
         withSource(deps, place, async (cockroach) => ({
           clusterId: await readClusterId(cockroach),
@@ -78,10 +84,11 @@ export function createPreflightActivities(deps: PreflightDeps) {
       );
       findings.push(...(source?.findings ?? []));
       const tables = source?.tables ?? [];
+      const ofTarget: Finding[] = [];
       const answer =
         source === null || target === null || sinkPath === null
           ? null
-          : await attempt(findings, 'target', place.target, () =>
+          : await attempt(ofTarget, 'target', place.target, () =>
               target.preflight({
                 tables: tables.map((table) => ({ source: table, target: targetOf(table.table, schema) })),
                 run: place.run,
@@ -93,7 +100,9 @@ export function createPreflightActivities(deps: PreflightDeps) {
                 deadLetters: input.apply.onBadRow === 'deadLetter',
               }),
             );
-      findings.push(...(answer?.findings ?? []));
+      ofTarget.push(...(answer?.findings ?? []));
+      // Why our row cannot be read is among what is blocking, with what to do about it: a user whom MySQL lets see nothing needs his grants.
+      findings.push(...(ofTarget.some(isBlocking) ? [] : unread), ...ofTarget);
       const { staging } = input;
       if (staging !== undefined) {
         const lacking = await attempt(findings, 'staging', staging.connection, () =>

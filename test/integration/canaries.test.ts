@@ -6,30 +6,26 @@ import { after, before, test } from 'node:test';
 import { findCanaries, readTemporal, type Evidence } from '../support/evidence.js';
 import { startRunStack, type RunStack } from '../support/run.js';
 import { until } from '../support/until.js';
-
-const PASSWORD = 'canary-password-7f3a91';
-const WRONG_PASSWORD = 'canary-wrong-password-c41e08';
-const TOKEN = 'canary-bearer-token-93be27';
-const VALUE = 'canary-row-value-55d0c2';
+import {
+  assertNone,
+  type Canaries,
+  canariesOf,
+  gather as gatherOf,
+  PASSWORD,
+  TOKEN,
+  troubled,
+  VALUE,
+  withSecrets,
+  WRONG_PASSWORD,
+} from './cases/canaries.js';
 
 let at: RunStack;
 let secretsDir: string;
-let canaries: Readonly<Record<string, string>>;
+let canaries: Canaries;
 before(async () => {
   secretsDir = mkdtempSync(join(tmpdir(), 'failback-secrets-'));
-  at = await startRunStack({
-    password: PASSWORD,
-    env: { FAILBACK_RECEIVER_TOKEN: TOKEN, FAILBACK_SECRETS_DIR: secretsDir },
-  });
-  const pem = readFileSync(at.stack.certificates.clientKey, 'utf8');
-  canaries = {
-    password: PASSWORD,
-    'wrong password': WRONG_PASSWORD,
-    'bearer token': TOKEN,
-    'client key': pem.split('\n')[1] ?? '',
-    'client key as in the sink URL': Buffer.from(pem).toString('base64'),
-    'row value': VALUE,
-  };
+  at = await startRunStack(withSecrets(secretsDir));
+  canaries = canariesOf(at);
   await at.source.query('SET CLUSTER SETTING kv.rangefeed.enabled = true');
   await at.createTable('items');
 });
@@ -38,68 +34,11 @@ after(async () => {
   rmSync(secretsDir, { recursive: true });
 });
 
-/** Everything that can be read of a run while it lives, or after. */
-async function gather(id: string, streams: readonly string[] = [`${id}/stream`]): Promise<Evidence[]> {
-  const varz = await fetch(`http://127.0.0.1:${at.metricsPort}/_/varz`);
-  const jobs = await at.source.query('SELECT * FROM [SHOW CHANGEFEED JOBS]');
-  const [temporal, status, report] = await Promise.all([
-    Promise.all([id, ...streams].map((one) => readTemporal(at.client, one))),
-    at.attach(id).status(),
-    at.attach(id).handle.query<string>('report'),
-  ]);
-  return [
-    ...temporal.flat(),
-    { place: 'status', text: JSON.stringify(status) },
-    { place: 'report', text: report },
-    { place: '/_/varz', text: await varz.text() },
-    { place: 'the log of the worker', text: at.workerLog() },
-    { place: 'SHOW CHANGEFEED JOBS', text: JSON.stringify(jobs.rows) },
-  ];
-}
-
-/** Finds none of the canaries; `evidence` is not empty by mistake. */
-function assertNone(evidence: readonly Evidence[]): void {
-  for (const { place, text } of evidence) if (place !== 'SHOW CHANGEFEED JOBS') assert.notEqual(text, '', place);
-  assert.deepEqual(findCanaries(evidence, canaries), []);
-}
+const gather = (id: string, streams?: readonly string[]): Promise<Evidence[]> => gatherOf(at, id, streams);
 
 test('no secret and no row value can be read of a run with failures; each that is planted is found', async () => {
   for (const [name, canary] of Object.entries(canaries)) assert.ok(canary.length >= 20, name);
-  const run = await at.start('canary', 'items');
-  await run.replicating();
-  const { rows: sent } = await at.source.query<{ options: string }>(`SELECT options::text FROM crdb_sim.job`);
-  assert.ok(
-    sent.some(({ options }) => options.includes(`Bearer ${TOKEN}`)),
-    'CockroachDB was given the token',
-  );
-  await at.target.query(`ALTER TABLE items ADD CONSTRAINT short CHECK (name NOT LIKE 'canary%')`);
-  await at.source.query('INSERT INTO items VALUES (1, $1, 1)', [VALUE]);
-  const bad = await until(
-    'the incident',
-    async () => (await run.status()).incidents.find(({ type, endedAt }) => type === 'Target.BadRow' && !endedAt),
-    { timeoutMs: 30_000 },
-  );
-  assert.match(bad.cause, /items key \[1\].*short/);
-  assertNone(await gather('canary'));
-
-  await at.target.query('ALTER TABLE items DROP CONSTRAINT short');
-  await run.signal('resume');
-  await until('the row', async () => (await at.rowsOnTarget('items')) === 1, { timeoutMs: 40_000 });
-
-  await at.targetGate.shut();
-  await at.source.query('INSERT INTO items VALUES (2, $1, 1)', [VALUE]);
-  await until(
-    'the outage is noticed',
-    async () => (await run.status()).incidents.some(({ type }) => type === 'Target.Unavailable'),
-    { timeoutMs: 40_000 },
-  );
-  await at.targetGate.open();
-  await until('the next row', async () => (await at.rowsOnTarget('items')) === 2, { timeoutMs: 40_000 });
-  const whole = await gather('canary');
-  assert.match(textOf(whole, 'description of canary/stream'), /stagedBytes/, 'heartbeats are among what is searched');
-  assert.match(textOf(whole, 'description of canary'), /"phase"/, 'and so is the memo');
-  assertNone(whole);
-
+  const run = await troubled(at, canaries);
   for (const [name, canary] of Object.entries(canaries)) {
     await at.client.workflow.getHandle('canary').signal('pause', { planted: canary });
     assert.ok(findCanaries(await gather('canary'), canaries).includes(`${name} in history of canary`), name);
@@ -156,7 +95,7 @@ test('a run that fails shows nothing of the connection string at which it failed
     const { type, message } = await run.failure(60_000);
     assert.equal(type, 'Preflight.Blocked');
     assert.match(message, words);
-    assertNone([...(await gather(id, [])), { place: 'the failure', text: message }]);
+    assertNone([...(await gather(id, [])), { place: 'the failure', text: message }], canaries);
   }
 });
 
@@ -174,10 +113,6 @@ test('what is planted in a memo or in the log is found', async () => {
   appendFileSync(join(at.stack.folder, 'worker.log'), `${TOKEN}\n`);
   assert.ok(findCanaries(await gather('canary'), canaries).includes('bearer token in the log of the worker'));
 });
-
-function textOf(evidence: readonly Evidence[], wanted: string): string {
-  return evidence.find(({ place }) => place === wanted)?.text ?? '';
-}
 
 test('the search finds each form in which a secret could hide', () => {
   const canary = { secret: 'a+b/"c"=canary-0123456789' };

@@ -49,7 +49,7 @@ export const MYSQL: TestDialect = {
         return [...(await lines(CATALOGUE)), ...made];
       },
       async setPassword(password) {
-        await query('ALTER USER CURRENT_USER() IDENTIFIED BY $1', [password]);
+        await query('SET PASSWORD = PASSWORD($1)', [password]);
       },
       end: () => connection.end(),
     };
