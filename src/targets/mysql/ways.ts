@@ -1,5 +1,5 @@
 import type { ApplyMutation } from '../target.js';
-import type { Reference } from './apply-shape.js';
+import type { IncomingReference } from './apply-shape.js';
 import type { ApplyTables } from './apply-tables.js';
 
 /** The ways in which a set may be written without an action of a foreign key on a row that has its last value already. */
@@ -18,7 +18,7 @@ export interface Ways {
 export async function findWays(
   tables: ApplyTables,
   set: readonly ApplyMutation[],
-  referencesOf: (table: number) => Promise<readonly Reference[]>,
+  referencesOf: (table: number) => Promise<readonly IncomingReference[]>,
 ): Promise<Ways> {
   let inBatches = true;
   let unchecked = true;

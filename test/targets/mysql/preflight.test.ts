@@ -211,6 +211,7 @@ const KEYS: readonly (readonly [string, string, string])[] = [
   ['decimal(10,4)', 'DECIMAL(10,4)', ''],
   ['float', 'FLOAT8', 'key.coarser'],
   ['double', 'FLOAT8', ''],
+  ['double(10,2)', 'FLOAT8', 'key.coarser'],
   ['varchar(40)', 'DECIMAL(10,4)', 'column.narrower key.coarser'],
   ['varchar(40)', 'STRING COLLATE en', 'key.coarser key.unsupported'],
 ];
