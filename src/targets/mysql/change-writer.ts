@@ -79,8 +79,9 @@ export function createChangeWriter(client: MysqlClient, options: ChangeWriterOpt
     noWay: (names) =>
       new TargetRefusedError(
         'no-order',
-        `MySQL cannot take one transaction of ${names.join(', ')}: a foreign key acts (CASCADE, SET NULL) on rows by a value that is not the ` +
-          'primary key. Switch enforcement off for the stream, or drop the action until the failback is over',
+        `MySQL cannot take one transaction of ${names.join(', ')}: foreign keys act (CASCADE, SET NULL) on rows by a value that is not the ` +
+          'primary key, and one acts on a table outside the stream. Take that table into the stream, or switch enforcement off, or drop the actions ' +
+          'until the failback is over',
         { cause: null },
       ),
   };

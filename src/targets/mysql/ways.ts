@@ -6,7 +6,7 @@ import type { ApplyTables } from './apply-tables.js';
 export interface Ways {
   /** In batches: upserts, parents before children, then deletes. */
   readonly inBatches: boolean;
-  /** With foreign keys off, and asked for afterwards: no action is due. */
+  /** With foreign keys off, and asked for afterwards: no action is due that the set does not say itself. */
   readonly unchecked: boolean;
 }
 
@@ -27,8 +27,8 @@ export async function findWays(
     for (const reference of (await referencesOf(table)).filter(({ acts }) => acts)) {
       const child = tables.numberOf(reference.table);
       if (reference.byValue && child !== null && child <= table) inBatches = false;
-      // A row whose primary key stays sets nothing off.
-      if (reference.byValue || deleting.has(table)) unchecked = false;
+      // What an action has done to a table of the stream, the stream says itself. A row whose primary key stays sets nothing off.
+      if (child === null && (reference.byValue || deleting.has(table))) unchecked = false;
     }
   }
   return { inBatches, unchecked };

@@ -8,9 +8,11 @@ import { startByteProxy } from '../../support/byte-proxy.js';
 import { startPostgres, type Postgres } from '../../support/postgres.js';
 import { until } from '../../support/until.js';
 import { at, createApplyFixture, remove, upsert, windowOf, type ApplyFixture } from './apply-fixture.js';
-import { constrainedSchema, PLAN, TABLES } from './constraints/schema.js';
-import { createSource, readState, type State } from './constraints/source.js';
-import { randomTransaction } from './constraints/transactions.js';
+import { createSource } from '../constraints/source.js';
+import { TABLES, type State } from '../constraints/tables.js';
+import { randomTransaction } from '../constraints/transactions.js';
+import { constrainedSchema, PLAN } from './constraints/schema.js';
+import { readState } from './constraints/state.js';
 
 let postgres: Postgres;
 before(async () => {
