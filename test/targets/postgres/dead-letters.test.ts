@@ -9,7 +9,7 @@ import { startPostgres, type Postgres } from '../../support/postgres.js';
 import { until } from '../../support/until.js';
 import { at, createApplyFixture, remove, upsert, windowOf, type ApplyFixture } from './apply-fixture.js';
 import { createSource } from '../constraints/source.js';
-import { TABLES, type State } from '../constraints/tables.js';
+import { TABLES, valuesOf, type State } from '../constraints/tables.js';
 import { randomTransaction } from '../constraints/transactions.js';
 import { constrainedSchema, PLAN } from './constraints/schema.js';
 import { readState } from './constraints/state.js';
@@ -439,12 +439,11 @@ for (const enforcement of ['off', 'on'] as const) {
   });
 }
 
-/** Rows but those of these keys, by their text: `(1.50,...)` of account is `public.account [1.5]`. */
+/** Rows but those of these keys: `["1.50",...]` of account is `public.account [1.5]`. */
 function without(state: State, aside: ReadonlySet<string | null | undefined>): State {
-  return state.filter(({ name, row: text }) => {
-    const fields = text.slice(1, -1).split(',');
-    const [first = '', second = ''] = fields;
-    const id = first.replace(/(\.\d*?)0+$/, '$1');
+  return state.filter(({ name, row }) => {
+    const [first, second] = valuesOf(row);
+    const id = (first ?? '').replace(/(\.\d*?)0+$/, '$1');
     return !aside.has(`public.${name} ${name === 'tag' ? `[${id}, "${second}"]` : `[${id}]`}`);
   });
 }
