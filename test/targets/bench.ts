@@ -33,7 +33,12 @@ export interface DialectWords {
   toInteger(table: string, column: string): string;
 }
 
-export type SceneOptions = Partial<SessionOptions & { connectionString: string; connectTimeoutMs: number }>;
+export interface OpenOptions extends SessionOptions {
+  readonly connectionString: string;
+  readonly connectTimeoutMs?: number;
+}
+
+export type SceneOptions = Partial<OpenOptions>;
 
 /** A database of its own with the stream's checkpoint row, at `at(0)`, under the token `token`. `{checkpoint}` in SQL stands for that table. */
 export interface Scene {
@@ -46,6 +51,7 @@ export interface Scene {
   reader(): Promise<(sql: string) => Promise<(string | null)[][]>>;
   /** As `formatHlc` writes it. */
   applied(): Promise<string>;
+  options(over?: SceneOptions): OpenOptions;
   /** The caller closes it. */
   openSession(over?: SceneOptions): Promise<ApplySession>;
   /** Closed after the test. */

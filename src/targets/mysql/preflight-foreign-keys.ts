@@ -96,16 +96,16 @@ function checkCycles(tables: readonly MappedTable[], enforcementOff: boolean): F
         (key) => cycle.includes(formatTableName(key.table)) && cycle.includes(formatTableName(key.references)),
       ),
     );
-    return createFinding(enforcementOff ? 'note' : 'warning', 'foreign-key.cycle', {
+    return createFinding('note', 'foreign-key.cycle', {
       object: cycle.join(', '),
       problem: enforcementOff
-        ? 'these tables reference each other in a ring, which the stream can check late'
-        : 'these tables reference each other in a ring, and InnoDB checks each row at once, so a window that fills the ring may halt the stream',
+        ? 'these tables reference each other in a ring, which is not checked while rows are applied'
+        : 'these tables reference each other in a ring, and InnoDB checks each row at once: a window that fills the ring takes a second attempt, whose rows are checked before its commit',
       found: keys.map((key) => `${formatTableName(key.table)} ${label(key)}`).join(', '),
       remedy: action(
         enforcementOff
           ? 'Nothing to do.'
-          : 'Mend what keeps foreign keys on (the findings about foreign keys and about PROCESS), or drop one of these until the return.',
+          : 'Nothing to do; it is quicker once what keeps foreign keys on is mended (the findings about foreign keys and about PROCESS).',
       ),
     });
   });

@@ -4,6 +4,7 @@ import { BACKLOG_MUTATIONS } from './backlog.js';
 import { COCKROACH_MUTATIONS } from './cockroach.js';
 import { CURSOR_MUTATIONS } from './cursor.js';
 import { DEAD_LETTER_MUTATIONS } from './dead-letters.js';
+import { MYSQL_MUTATIONS } from './mysql.js';
 import { PORTABLE_MUTATIONS } from './portable.js';
 import { PULL_MUTATIONS } from './pull.js';
 import { GROUPS_MUTATIONS } from './groups.js';
@@ -26,6 +27,7 @@ export const MUTATIONS: readonly Mutation[] = [
   ...TAKEOVER_MUTATIONS,
   ...STORE_MUTATIONS,
   ...PORTABLE_MUTATIONS,
+  ...MYSQL_MUTATIONS,
   ...COCKROACH_MUTATIONS,
   ...CURSOR_MUTATIONS,
   ...SOURCE_MUTATIONS,

@@ -138,6 +138,10 @@ export const CARRYING_RULES: readonly Rule[] = [
       at('src/targets/postgres/ways.ts', 'together = false;'),
       at('src/targets/postgres/lift.ts', 'add(next, child, key);'),
       at('src/targets/postgres/types.ts', 'function withinLimits('),
+      at('src/targets/mysql/sql.ts', '~0 + (1 + ('),
+      at('src/targets/mysql/sql.ts', 'AND ${tuple(characters)} IN ('),
+      at('src/targets/mysql/ways.ts', 'inBatches = false;'),
+      at('src/targets/mysql/types.ts', 'const wouldChange ='),
     ],
     tests: [
       ...by(
@@ -149,6 +153,19 @@ export const CARRYING_RULES: readonly Rule[] = [
       ...by(
         'test/targets/postgres/types.test.ts',
         'a value that does not fit is refused with table, key and column, and never shown, rounded or cut',
+      ),
+      ...by(
+        'test/targets/mysql/apply-constraints.test.ts',
+        'a row of another key is never overwritten, whichever unique value it shares (invariant 9)',
+        'unique values change hands within a window, and columns that the source does not send stay as they are',
+      ),
+      ...by(
+        'test/targets/mysql/apply-values.test.ts',
+        'a key is compared character by character, whatever the collation takes for the same',
+      ),
+      ...by(
+        'test/targets/mysql/constraints-property.test.ts',
+        'random transactions under every constraint: the target is the source at the end of each window (FAILBACK_SEED=1)',
       ),
     ],
   },

@@ -48,6 +48,7 @@ export async function startMysqlBench(): Promise<TargetBench> {
           return async (sql) => (await client.query(named(sql))).rows.map((row) => Object.values(row));
         },
         applied: async () => (await fixture.rows('SELECT applied FROM failback_checkpoint'))[0]?.[0] ?? 'none',
+        options: (over = {}) => fixture.options(over),
         openSession: (over = {}) => openMysqlApplySession(fixture.options({ connectTimeoutMs: 2000, ...over })),
         open: (over = {}) => fixture.open(over),
         through: (port) => ({

@@ -23,8 +23,8 @@ const WORDS: DialectWords = {
 
 const MORE_TABLES = (['dead_letters', 'guard'] as const).flatMap((table) => createTableSql('_failback', table));
 
-export async function startPostgresBench(): Promise<TargetBench> {
-  const postgres = await startPostgres({ settings: { fsync: 'off' } });
+export async function startPostgresBench(settings: Readonly<Record<string, string>> = {}): Promise<TargetBench> {
+  const postgres = await startPostgres({ settings: { fsync: 'off', ...settings } });
   return {
     port: postgres.port,
     words: WORDS,
@@ -50,6 +50,7 @@ export async function startPostgresBench(): Promise<TargetBench> {
             (await client.query<(string | null)[]>({ text: named(sql), rowMode: 'array', types: AS_TEXT })).rows;
         },
         applied: () => fixture.applied(),
+        options: (over = {}) => fixture.options(over),
         openSession: (over = {}) => openPostgresApplySession(fixture.options({ connectTimeoutMs: 2000, ...over })),
         open: (over = {}) => fixture.open(over),
         through: (port) => ({ connectionString: `postgresql://postgres@127.0.0.1:${port}/${fixture.database}` }),
