@@ -25,6 +25,10 @@ export interface DialectWords {
   /** Of a row that somebody else holds. */
   readonly lockTimeout: string;
   readonly outOfRange: string;
+  readonly noParent: string;
+  /** Columns of `{dead_letters}`. */
+  readonly letterKey: string;
+  readonly letterCode: string;
   /** Notes each write of `t (id, v)` in `trace (id, v)`. */
   readonly traced: readonly string[];
   /** SQL of how many transactions have written the rows of `t`; null: it does not tell. */

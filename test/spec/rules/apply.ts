@@ -304,6 +304,11 @@ export const APPLY_RULES: readonly Rule[] = [
         'guards go with the window that passes them, no further, and the run’s name is theirs',
       ),
       ...by(
+        'test/targets/mysql/guard.test.ts',
+        '1, 2, 3, 2 applied at once end at 3, and the window that brings them changes nothing (protocol rule 27)',
+        'row and guard are one transaction: cut before its COMMIT, neither is there; cut after it, both are (protocol rule 27)',
+      ),
+      ...by(
         'test/apply/mysql-immediate.test.ts',
         'a body is applied before it is acknowledged, resolved or not; bodies that come together share a transaction',
         'a window in whose way stands what was applied at once waits until it may reach as far, and nothing halts',
@@ -353,6 +358,11 @@ export const APPLY_RULES: readonly Rule[] = [
       ...by(
         'test/targets/portable/dead-letters.test.ts',
         'a later change of a key takes its letters away, of its table only (protocol rule 28)',
+      ),
+      ...by(
+        'test/targets/mysql/dead-letters.test.ts',
+        'a later change of the key supersedes the letter in its own transaction: an upsert, a delete, a refusal (protocol rule 28)',
+        'rows, letters and checkpoint are one transaction: cut before its COMMIT, none of them is there (protocol rule 28)',
       ),
       ...by(
         'test/apply/mysql-loop.test.ts',

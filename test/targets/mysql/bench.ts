@@ -11,6 +11,9 @@ const WORDS: DialectWords = {
   committed: '\x00\x00\x00\x02\x00\x00\x00',
   lockTimeout: '1205',
   outOfRange: '1264',
+  noParent: '1452',
+  letterKey: 'key_text',
+  letterCode: 'error_code',
   traced: [
     'CREATE TABLE trace (place int AUTO_INCREMENT PRIMARY KEY, id int, v int)',
     'CREATE TRIGGER traced_insert AFTER INSERT ON t FOR EACH ROW INSERT INTO trace (id, v) VALUES (NEW.id, NEW.v)',

@@ -12,6 +12,9 @@ const WORDS: DialectWords = {
   committed: 'COMMIT\0',
   lockTimeout: '55P03',
   outOfRange: '22003',
+  noParent: '23503',
+  letterKey: 'key',
+  letterCode: 'sqlstate',
   traced: [
     'CREATE TABLE trace (id int, v int)',
     `CREATE FUNCTION trace() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO trace VALUES (NEW.id, NEW.v); RETURN NULL; END'`,
