@@ -113,6 +113,24 @@ export const MYSQL_MUTATIONS = [
       'the server ends a session that rests in a transaction, so that its lock does not last (protocol rule 24)',
     ],
   ]),
+  ...changesOf('src/targets/portable/guard.ts', 'test/targets/mysql/guard.test.ts', [
+    [
+      '27',
+      'no change is found older than its guard, outside of PostgreSQL',
+      'await newerOf(collapseMutations(changes).map(hashed))',
+      'await newerOf([])',
+      '1, 2, 3, 2 applied at once end at 3, and the window that brings them changes nothing (protocol rule 27)',
+    ],
+  ]),
+  ...changesOf('src/targets/portable/dead-letters.ts', 'test/targets/mysql/dead-letters.test.ts', [
+    [
+      '28',
+      'a later change leaves the letters of its key, outside of PostgreSQL',
+      'source_table = ? AND hlc > ${hlc} AND key_hash IN',
+      'source_table = ? AND hlc > ${hlc} AND 1 = 0 AND key_hash IN',
+      'a later change of the key supersedes the letter in its own transaction: an upsert, a delete, a refusal (protocol rule 28)',
+    ],
+  ]),
   ...changesOf('src/targets/mysql/preflight-server.ts', 'test/targets/mysql/preflight-server.test.ts', [
     [
       '23',

@@ -250,6 +250,11 @@ export const APPLY_RULES: readonly Rule[] = [
         'test/targets/portable/fence.test.ts',
         'groups are taken together, and the stream is where the last of them is (protocol rule 26)',
       ),
+      ...by(
+        'test/apply/mysql-groups.test.ts',
+        'a reader sees in each group only what the source was in, at every commit, and in the end everything',
+        'a group whose rows are locked holds up no other, and the stream’s row stays with it',
+      ),
     ],
   },
   {

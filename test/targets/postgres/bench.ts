@@ -24,7 +24,9 @@ const WORDS: DialectWords = {
   toInteger: (table, column) => `ALTER TABLE ${table} ALTER ${column} TYPE int`,
 };
 
-const MORE_TABLES = (['dead_letters', 'guard'] as const).flatMap((table) => createTableSql('_failback', table));
+const MORE_TABLES = (['dead_letters', 'guard', 'checkpoint_group'] as const).flatMap((table) =>
+  createTableSql('_failback', table),
+);
 
 export async function startPostgresBench(settings: Readonly<Record<string, string>> = {}): Promise<TargetBench> {
   const postgres = await startPostgres({ settings: { fsync: 'off', ...settings } });
