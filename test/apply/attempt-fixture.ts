@@ -17,11 +17,15 @@ import { until } from '../support/until.js';
 import { incoming, SAME_SOURCE } from './loop-fixture.js';
 import { at, createApplyFixture, planOf, upsert, type ApplyFixture } from '../targets/postgres/apply-fixture.js';
 
-/** Attempts of one stream over real stages and a real PostgreSQL; its one table is `t (id, v)`. */
-export interface AttemptFixture extends ApplyFixture {
+/** Attempts of one stream over real stages and a real target. */
+export interface Attempting {
   /** Opens the stage of a host, or opens it again as the next process of that host does. */
   stageOf(host: string): Promise<Stage>;
   start(stage: Stage, over?: Partial<AttemptOptions>): RunningAttempt;
+}
+
+/** ... a PostgreSQL; its one table is `t (id, v)`. */
+export interface AttemptFixture extends ApplyFixture, Attempting {
   /** `(stage id, incarnation)` of the checkpoint row. */
   row(): Promise<(string | null)[]>;
   ids(): Promise<string>;
@@ -53,6 +57,17 @@ export async function createAttemptFixture(
   tables: readonly string[] = ['t'],
 ): Promise<AttemptFixture> {
   const fixture = await createApplyFixture(t, postgres, ddl, tables);
+  const openSession = (): Promise<ApplySession> =>
+    openPostgresApplySession(fixture.options({ connectTimeoutMs: 2000 }));
+  return {
+    ...fixture,
+    ...createAttempting(t, fixture.stream, openSession),
+    row: async () => (await fixture.rows('SELECT stage_id, incarnation::text FROM _failback.checkpoint'))[0] ?? [],
+    ids: async () => (await fixture.rows('SELECT id::text FROM t ORDER BY id')).map(([id]) => id).join(),
+  };
+}
+
+export function createAttempting(t: TestContext, stream: string, openSession: () => Promise<ApplySession>): Attempting {
   const folder = mkdtempSync(path.join(tmpdir(), 'failback-attempt-'));
   const stages = new Map<string, Stage>();
   const running: RunningAttempt[] = [];
@@ -62,31 +77,33 @@ export async function createAttemptFixture(
     rmSync(folder, { recursive: true });
   });
   return {
-    ...fixture,
     async stageOf(host) {
       await stages.get(host)?.close();
-      const stage = openLmdbStage({ stageDir: path.join(folder, host), stream: fixture.stream });
+      const stage = openLmdbStage({ stageDir: path.join(folder, host), stream });
       stages.set(host, stage);
       return stage;
     },
-    row: async () => (await fixture.rows('SELECT stage_id, incarnation::text FROM _failback.checkpoint'))[0] ?? [],
-    ids: async () => (await fixture.rows('SELECT id::text FROM t ORDER BY id')).map(([id]) => id).join(),
     start(stage, over = {}) {
-      const attempt = startAttempt(fixture, stage, over);
+      const attempt = startAttempt(stream, openSession, stage, over);
       running.push(attempt);
       return attempt;
     },
   };
 }
 
-function startAttempt(fixture: ApplyFixture, stage: Stage, over: Partial<AttemptOptions>): RunningAttempt {
+function startAttempt(
+  stream: string,
+  openSession: () => Promise<ApplySession>,
+  stage: Stage,
+  over: Partial<AttemptOptions>,
+): RunningAttempt {
   const controller = new AbortController();
   const bell = createBell();
   const [intake, log, takeovers]: [string[], string[], Taken[]] = [[], [], []];
   let applied: Hlc | null = null;
   const options: AttemptOptions = {
     stage,
-    stream: fixture.stream,
+    stream,
     token: randomUUID(),
     plan: PLAN,
     renew: false,
@@ -100,7 +117,7 @@ function startAttempt(fixture: ApplyFixture, stage: Stage, over: Partial<Attempt
     abortGraceMs: 500,
     retry: { firstMs: 20, maxMs: 100 },
     log: (line) => log.push(line),
-    openSession: () => openPostgresApplySession(fixture.options({ connectTimeoutMs: 2000 })),
+    openSession,
     listen: (incarnation) => {
       intake.push(`open ${incarnation}`);
       return () => void intake.push('closed');

@@ -6,13 +6,15 @@ import { runApplyLoop } from '../../src/apply/loop.js';
 import { HLC_BYTES, writeHlc } from '../../src/domain/hlc.js';
 import type { IncomingMutation } from '../../src/domain/mutation.js';
 import { openLmdbStage } from '../../src/staging/lmdb/open-stage.js';
-import { openPostgresApplySession, type PostgresApplyOptions } from '../../src/targets/postgres/session.js';
+import { openMysqlApplySession } from '../../src/targets/mysql/session.js';
+import { openPostgresApplySession } from '../../src/targets/postgres/session.js';
+import type { OpenOptions } from '../targets/bench.js';
 import { at } from '../targets/postgres/apply-fixture.js';
 import { SAME_SOURCE } from './loop-fixture.js';
 
 export interface BacklogOrder {
   readonly stageDir: string;
-  readonly session: PostgresApplyOptions;
+  readonly session: OpenOptions;
   readonly token: string;
   /** Rows that are staged first, each of another key; 0: what is there is applied. */
   readonly rows: number;
@@ -40,6 +42,9 @@ export interface Memory {
 const COLUMNS = ['id', 'v'];
 const BODY_ROWS = 5_000;
 
+const openSession = (options: OpenOptions) =>
+  options.connectionString.startsWith('mysql:') ? openMysqlApplySession(options) : openPostgresApplySession(options);
+
 async function main({ stageDir, session, token, rows, each }: BacklogOrder): Promise<BacklogReport> {
   const stage = openLmdbStage({ stageDir, stream: session.stream });
   let begun = performance.now();
@@ -63,7 +68,7 @@ async function main({ stageDir, session, token, rows, each }: BacklogOrder): Pro
     stream: session.stream,
     token,
     incarnation: 1,
-    openSession: () => openPostgresApplySession(session),
+    openSession: () => openSession(session),
     limits: { rows: 20_000, bytes: 33_554_432 },
     source: SAME_SOURCE,
     signal: new AbortController().signal,

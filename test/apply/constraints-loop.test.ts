@@ -6,9 +6,11 @@ import type { ApplyMutation } from '../../src/targets/target.js';
 import { startPostgres, type Postgres } from '../support/postgres.js';
 import { until } from '../support/until.js';
 import { at } from '../targets/postgres/apply-fixture.js';
-import { constrainedSchema, TABLES, TRIGGERS } from '../targets/postgres/constraints/schema.js';
-import { createSource, readState, type State } from '../targets/postgres/constraints/source.js';
-import { randomTransaction, type Random } from '../targets/postgres/constraints/transactions.js';
+import { createSource } from '../targets/constraints/source.js';
+import { TABLES, type State } from '../targets/constraints/tables.js';
+import { randomTransaction, type Random } from '../targets/constraints/transactions.js';
+import { constrainedSchema, TRIGGERS } from '../targets/postgres/constraints/schema.js';
+import { readState } from '../targets/postgres/constraints/state.js';
 import { createLoopFixture } from './loop-fixture.js';
 
 const SEED = Number(process.env.FAILBACK_SEED ?? 1);

@@ -118,7 +118,8 @@ const numbers = new Map<string, number>(
   Array.from({ length: 5_000 }, (_, n): [string, number] => [formatHlc(at(n)), n]),
 );
 
-function numberOf(applied: string): number {
+/** The n of `at(n)`; -1: of none. */
+export function numberOf(applied: string): number {
   return numbers.get(applied) ?? -1;
 }
 

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
-import pg from 'pg';
 import type { SourceCheck } from '../../src/apply/source-check.js';
 import type { Hlc } from '../../src/domain/hlc.js';
 import { SourceChangedError } from '../../src/domain/source-identity.js';
@@ -8,8 +7,9 @@ import type { StreamHold } from '../../src/targets/target.js';
 import { startPostgres, type Postgres } from '../support/postgres.js';
 import { until } from '../support/until.js';
 import { at, upsert } from '../targets/postgres/apply-fixture.js';
+import { startPostgresBench } from '../targets/postgres/bench.js';
 import { B_CHILD, createGroupsFixture, family, ONE, PAIRS, PAIRS_TURNED } from './groups-fixture.js';
-import { randomFamilies } from './groups-source.js';
+import { groupsSuite } from './groups-suite.js';
 
 let postgres: Postgres;
 before(async () => {
@@ -19,55 +19,7 @@ after(() => postgres.stop());
 
 const LOCK_B = 'LOCK TABLE b_child IN ACCESS EXCLUSIVE MODE';
 
-test('a reader sees in each group only what the source was in, at every commit, and in the end everything', async (t) => {
-  const fixture = await createGroupsFixture(t, postgres);
-  const source = randomFamilies(7);
-  const attempt = fixture.begin(await fixture.stageOf('a'), { limits: { rows: 40, bytes: 1_000_000 } });
-  await attempt.taken();
-  const reader = new pg.Client({ connectionString: postgres.url(fixture.database) });
-  await reader.connect();
-  t.after(() => reader.end());
-  let [reads, over] = [0, false];
-  const reading = (async () => {
-    for (; !over; reads++)
-      for (const pair of ['a', 'b']) {
-        const { rows } = await reader.query<{ id: number }>(
-          `SELECT p.id FROM ${pair}_parent p WHERE total <> (SELECT coalesce(sum(v), 0) FROM ${pair}_child c WHERE c.parent = p.id)`,
-        );
-        assert.deepEqual(rows, [], `pair ${pair}`);
-      }
-  })();
-  const TRANSACTIONS = 2_000;
-  for (let n = 1; n <= TRANSACTIONS; n += 25) await attempt.receiveChanges(1, source.commit(n, n + 24), n + 24);
-  await fixture.awaitApplied(`0:${TRANSACTIONS} 1:${TRANSACTIONS}`);
-  over = true;
-  await reading;
-  assert.ok(reads > 10, `${reads} reads`);
-  for (const [table, rows] of Object.entries(source.tables()))
-    assert.deepEqual(await fixture.rows(`SELECT to_jsonb(t)::text FROM ${table} t ORDER BY id`), rows, table);
-});
-
-test('a group whose rows are locked holds up no other, and the stream’s row stays with it', async (t) => {
-  const fixture = await createGroupsFixture(t, postgres);
-  const stage = await fixture.stageOf('a');
-  const attempt = fixture.begin(stage, { limits: { rows: 2, bytes: 1_000_000 } });
-  await attempt.taken();
-  // Somebody else is writing the same row.
-  const unlock = await fixture.lock('INSERT INTO b_parent VALUES (4, 0)');
-  const families = [family(1, 'a'), family(2, 'b'), family(3, 'a'), family(4, 'b'), family(5, 'a')];
-  await attempt.receiveChanges(1, families.flat(), 5);
-  await fixture.awaitApplied('0:5 1:2', 2);
-  assert.deepEqual(await fixture.rows('SELECT count(*)::text FROM a_child'), [['3']]);
-  assert.equal(attempt.applied(), at(2), 'what is reported is what all have');
-  await until('it says which', () => attempt.log.some((line) => /group 1: .*lock timeout/.test(line)));
-  await attempt.receiveChanges(1, family(6, 'a'), 6);
-  await fixture.awaitApplied('0:6 1:2', 2);
-  assert.ok((stage.binding()?.floor ?? 0n) <= at(2), 'what it still needs is not purged');
-  await unlock();
-  await fixture.awaitApplied('0:6 1:6', 6);
-  assert.deepEqual(await fixture.rows('SELECT count(*)::text FROM b_child'), [['2']]);
-  await until('what all have is purged', () => stage.figures().entries === 0);
-});
+groupsSuite(startPostgresBench);
 
 test('what one group has applied before the others is purged when they come there, without another change', async (t) => {
   const fixture = await createGroupsFixture(t, postgres);

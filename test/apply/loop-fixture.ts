@@ -10,24 +10,31 @@ import { writeHlc, HLC_BYTES, type Hlc } from '../../src/domain/hlc.js';
 import type { IncomingMutation } from '../../src/domain/mutation.js';
 import { openLmdbStage } from '../../src/staging/lmdb/open-stage.js';
 import type { Stage } from '../../src/staging/stage.js';
-import { openPostgresApplySession, type PostgresApplyOptions } from '../../src/targets/postgres/session.js';
-import type { ApplyMutation } from '../../src/targets/target.js';
+import { openPostgresApplySession } from '../../src/targets/postgres/session.js';
+import type { ApplyMutation, ApplySession } from '../../src/targets/target.js';
+import type { Scene, SceneOptions, TargetBench } from '../targets/bench.js';
 import { at, createApplyFixture, type ApplyFixture } from '../targets/postgres/apply-fixture.js';
 import type { Postgres } from '../support/postgres.js';
 
 /** A source that is what it was, and can be asked. */
 export const SAME_SOURCE: SourceCheck = { changed: () => null, firstOtherKey: () => Promise.resolve(null) };
 
-/** A loop over a real stage and a real PostgreSQL. The stage is bound to incarnation 1 with cursor `at(0)`. */
-export interface LoopFixture extends ApplyFixture {
+/** A loop over a real stage and a real target. The stage is bound to incarnation 1 with cursor `at(0)`. */
+export interface Looping {
   readonly stage: Stage;
   readonly log: string[];
   progress(): ApplyProgress;
   /** Takes changes as a body of the changefeed brings them. */
   stageRows(changes: readonly ApplyMutation[]): Promise<void>;
   resolve(n: number): Promise<void>;
-  start(over?: Partial<ApplyLoopOptions>, session?: Partial<PostgresApplyOptions>): RunningLoop;
+  start(over?: Partial<ApplyLoopOptions>, session?: SceneOptions): RunningLoop;
 }
+
+/** ... a PostgreSQL. */
+export interface LoopFixture extends ApplyFixture, Looping {}
+
+/** ... of whichever dialect. */
+export interface LoopScene extends Scene, Looping {}
 
 export interface RunningLoop {
   readonly ended: Promise<ApplyLoopEnd>;
@@ -42,8 +49,27 @@ export async function createLoopFixture(
   tables: readonly string[],
 ): Promise<LoopFixture> {
   const fixture = await createApplyFixture(t, postgres, ddl, tables);
+  const openSession = (over: SceneOptions): Promise<ApplySession> =>
+    openPostgresApplySession(fixture.options({ connectTimeoutMs: 2000, ...over }));
+  return { ...fixture, ...(await createLooping(t, { ...fixture, openSession })) };
+}
+
+export async function createLoopScene(
+  t: TestContext,
+  bench: TargetBench,
+  ddl: readonly string[],
+  tables: readonly string[],
+): Promise<LoopScene> {
+  const scene = await bench.scene(t, ddl, tables);
+  return { ...scene, ...(await createLooping(t, scene)) };
+}
+
+async function createLooping(
+  t: TestContext,
+  { stream, token, openSession }: Pick<Scene, 'stream' | 'token' | 'openSession'>,
+): Promise<Looping> {
   const stageDir = mkdtempSync(path.join(tmpdir(), 'failback-loop-'));
-  const stage = openLmdbStage({ stageDir, stream: fixture.stream });
+  const stage = openLmdbStage({ stageDir, stream });
   await stage.bind(1, at(0), 'plan');
   const loops: RunningLoop[] = [];
   t.after(async () => {
@@ -55,7 +81,6 @@ export async function createLoopFixture(
   const log: string[] = [];
   let progress = NO_PROGRESS;
   return {
-    ...fixture,
     stage,
     log,
     progress: () => progress,
@@ -71,10 +96,10 @@ export async function createLoopFixture(
       let stopAt: Hlc | null = null;
       const ended = runApplyLoop({
         stage,
-        stream: fixture.stream,
-        token: fixture.token,
+        stream,
+        token,
         incarnation: 1,
-        openSession: () => openPostgresApplySession(fixture.options({ connectTimeoutMs: 2000, ...session })),
+        openSession: () => openSession(session),
         limits: { rows: 1000, bytes: 1_000_000 },
         source: SAME_SOURCE,
         signal: controller.signal,

@@ -68,9 +68,13 @@ test('the checks themselves see what is wrong', () => {
   assert.deepEqual(readTap(tap, ['a', 'b #1', 'c']), { passed: new Set(['a']), failed: new Set(['b #1']) });
 });
 
-/** By a title in its source; one of a table may stand there as a text of its own. */
+/** By a title in its source, or in that of a suite that it runs; one of a table may stand there as a text of its own. */
 function isThere({ file, title }: NamedTest): boolean {
   if (!existsSync(path.join(root, file))) return false;
-  const source = read(file);
+  const own = read(file);
+  const suites = [...own.matchAll(/ from '(\..*-suite)\.js';/g)].map(([, suite = '']) =>
+    read(path.join(path.dirname(file), `${suite}.ts`)),
+  );
+  const source = [own, ...suites].join('\n');
   return testTitles(source).some((pattern) => pattern.test(title)) || source.includes(`'${title}'`);
 }

@@ -4,7 +4,7 @@ import { createFamilies } from '../session/families.js';
 import { Objection } from '../session/objection.js';
 import type { ChangeWriter, Outcome } from '../session/parts.js';
 import type { ApplyMutation, ApplySessionOptions } from '../target.js';
-import type { Reference } from './apply-shape.js';
+import type { IncomingReference } from './apply-shape.js';
 import { createApplyTables } from './apply-tables.js';
 import type { MysqlClient } from './client.js';
 import { classifyMysqlError, MysqlError } from './errors.js';
@@ -21,10 +21,10 @@ export function createChangeWriter(client: MysqlClient, options: ChangeWriterOpt
   const { plan, extraColumns, enforcementOff, flushSize } = options;
   const tables = createApplyTables(client, plan, extraColumns);
   const statements = { client, tables, flushSize };
-  const referencedBy = async (table: number): Promise<readonly Reference[]> =>
+  const referencedBy = async (table: number): Promise<readonly IncomingReference[]> =>
     (await tables.at(table, [])).shape.referencedBy;
   // The foreign keys that have to be minded; none while they are off.
-  const referencesOf = async (table: number): Promise<readonly Reference[]> =>
+  const referencesOf = async (table: number): Promise<readonly IncomingReference[]> =>
     enforcementOff ? [] : referencedBy(table);
   const familyOf = createFamilies({ referencedBy, numberOf: (name) => tables.numberOf(name) }, plan.length);
   const undoable = createUndoable(client);
@@ -79,8 +79,9 @@ export function createChangeWriter(client: MysqlClient, options: ChangeWriterOpt
     noWay: (names) =>
       new TargetRefusedError(
         'no-order',
-        `MySQL cannot take one transaction of ${names.join(', ')}: a foreign key acts (CASCADE, SET NULL) on rows by a value that is not the ` +
-          'primary key. Switch enforcement off for the stream, or drop the action until the failback is over',
+        `MySQL cannot take one transaction of ${names.join(', ')}: foreign keys act (CASCADE, SET NULL) on rows by a value that is not the ` +
+          'primary key, and one acts on a table outside the stream. Take that table into the stream, or switch enforcement off, or drop the actions ' +
+          'until the failback is over',
         { cause: null },
       ),
   };

@@ -111,7 +111,8 @@ const decimal: Fit = (source, target) => {
 };
 
 const float: Fit = (_source, target) => {
-  if (target.base === 'double') return 'bounded';
+  // DOUBLE(m,d) rounds to its digits.
+  if (target.base === 'double') return target.scale === null ? 'bounded' : 'rounds';
   // CockroachDB keeps FLOAT4 with the digits of FLOAT8.
   return target.base === 'float' ? 'rounds' : 'incompatible';
 };
@@ -231,6 +232,7 @@ const YEARS_OF_TIMESTAMP = 'times before 1970 and after 2038-01-19 03:14:07 are 
 export function boundOf(
   source: SourceColumn,
   target: TargetColumn,
+  server: MysqlProduct,
 ): { readonly likely: boolean; readonly words: string } {
   const from = parseSourceType(source.type).base;
   if (target.unsigned) return { likely: true, words: 'negative numbers are refused' };
@@ -262,15 +264,23 @@ export function boundOf(
         words: `more than ${MOST_DIGITS - MOST_FRACTION} digits before the point or ${MOST_FRACTION} after it, NaN and infinity are refused`,
       };
     default:
-      return {
-        likely: false,
-        words:
-          from === 'jsonb' && target.base === 'json'
-            ? 'numbers keep the digits that the target keeps in JSON: all on MariaDB, those of a double on MySQL'
-            : 'it is kept as text, and nothing but the stream sees that it stays JSON',
-      };
+      if (from === 'jsonb' && target.base === 'json') return JSON_BOUNDS[server];
+      return { likely: false, words: 'it is kept as text, and nothing but the stream sees that it stays JSON' };
   }
 }
+
+/** MySQL keeps what it has read, MariaDB the text. */
+const JSON_BOUNDS: Readonly<Record<MysqlProduct, { readonly likely: boolean; readonly words: string }>> = {
+  MySQL: {
+    likely: true,
+    words:
+      'numbers within JSON that have a fraction, or more than 64 bits, become doubles, and digits beyond some 17 are lost in silence (LONGTEXT keeps them)',
+  },
+  MariaDB: {
+    likely: false,
+    words: 'it is kept as text with every digit, and capitals and spaces as the source writes them',
+  },
+};
 
 /** The target's type that takes every value of a source column, or as many as the dialect can; null where there is none. */
 export function fittingType(source: SourceColumn, asKey: boolean, server: MysqlProduct): string | null {

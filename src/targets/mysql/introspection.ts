@@ -41,8 +41,26 @@ async function describeSchema(
 ): Promise<ReadonlyMap<string, TargetTable | null>> {
   const tables = await rowsOf(client, TABLES, [schema]);
   const matched = new Map(names.map((name) => [name, matchName(name, tables, (row) => text(row, 'name'))]));
-  const spelled = [...new Set([...matched.values()].flatMap((row) => (row === null ? [] : [text(row, 'name')])))];
-  if (spelled.length === 0) return new Map();
+  const found = [...new Set([...matched.values()].filter((row) => row !== null))];
+  const described = found.length === 0 ? [] : await describeRows(client, found);
+  const at = (row: TextFields | null): TargetTable | null =>
+    row === null ? null : (described[found.indexOf(row)] ?? null);
+  return new Map([...matched].map(([name, row]) => [name, at(row)]));
+}
+
+/**
+ * Describes one table by its own spelling, without a look at the others of its database. Null when there is no such table.
+ */
+export async function readTable(client: Asking, name: TableName): Promise<TargetTable | null> {
+  const rows = await rowsOf(client, `${TABLES} AND TABLE_NAME = ?`, [name.schema, name.table]);
+  const [described] = rows.length === 1 ? await describeRows(client, rows) : [];
+  return described ?? null;
+}
+
+/** Describes the tables of these rows of `TABLES`, in their order. All are of one database. */
+async function describeRows(client: Asking, tables: readonly TextFields[]): Promise<readonly TargetTable[]> {
+  const schema = tables.map((row) => text(row, 'table_schema'))[0] ?? '';
+  const spelled = tables.map((row) => text(row, 'name'));
   const marks = spelled.map(() => '?').join(', ');
   const ofTables = async (sql: (marks: string) => string): Promise<Map<string, TextFields[]>> =>
     groupByTable(await rowsOf(client, sql(marks), [schema, ...spelled]));
@@ -75,7 +93,7 @@ async function describeSchema(
       triggers: ofTable(triggers).map((trigger) => text(trigger, 'name')),
     };
   };
-  return new Map([...matched].map(([name, row]) => [name, row === null ? null : describe(row)]));
+  return tables.map(describe);
 }
 
 async function rowsOf(client: Asking, sql: string, parameters: readonly string[] = []): Promise<readonly TextFields[]> {
@@ -100,7 +118,7 @@ const SCHEMAS = `SELECT SCHEMA_NAME AS name FROM information_schema.SCHEMATA`;
 
 /** ? = database. Filtering by it alone lets the server open one directory only. */
 const TABLES = `
-  SELECT TABLE_NAME AS name, TABLE_TYPE AS kind, ENGINE AS engine
+  SELECT TABLE_SCHEMA AS table_schema, TABLE_NAME AS name, TABLE_TYPE AS kind, ENGINE AS engine
   FROM information_schema.TABLES WHERE TABLE_SCHEMA = ?`;
 
 const KINDS: Readonly<Record<string, TargetTable['kind']>> = {
@@ -137,15 +155,21 @@ function toColumn(row: TextFields, jsons: readonly string[]): TargetColumn {
     scale: numberOf(row, 'scale'),
     fraction: numberOf(row, 'fraction'),
     unsigned: /\bunsigned\b/i.test(type),
-    enumLabels: base === 'enum' ? [...type.matchAll(LABEL)].map(([, label]) => unescaped(label ?? '')) : [],
+    enumLabels: base === 'enum' ? readLabels(type) : [],
     charset: row.charset ?? null,
     collation: row.collation_name ?? null,
     notNull: row.nullable === 'NO',
     hasDefault: preset !== null,
     generated: text(row, 'generation') !== '',
     autoIncrement: /\bauto_increment\b/i.test(text(row, 'extra')),
+    changesItself: /\bon update\b/i.test(text(row, 'extra')),
     sequence: SEQUENCE_DEFAULT.exec(preset ?? '')?.[1] ?? null,
   };
+}
+
+/** Labels of an ENUM or SET by its COLUMN_TYPE, e.g. `enum('a','it''s')`. */
+export function readLabels(type: string): readonly string[] {
+  return [...type.matchAll(LABEL)].map(([, label]) => unescaped(label ?? ''));
 }
 
 const ESCAPES: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', 0: '\0', Z: '\x1a' };

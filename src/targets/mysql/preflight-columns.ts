@@ -110,7 +110,7 @@ function checkSent(table: MappedTable, column: SourceColumn, to: TargetColumn, s
   const findings: Finding[] = [];
   const fit = columnFit(column, to);
   if (fit === 'converts') findings.push(converted(table, column, to));
-  else if (fit === 'bounded') findings.push(bounded(table, column, to));
+  else if (fit === 'bounded') findings.push(bounded(table, column, to, server));
   else if (fit === 'narrower' && isKey && isWidestKey(column, to)) findings.push(boundedKey(table, column, to));
   else if (fit !== 'fits' && !(isKey && fit === 'rounds')) findings.push(unfit(table, column, to, fit, server));
   if (parseSourceType(column.type).base === 'jsonb' && !to.notNull) findings.push(jsonNull(table, column, to));
@@ -163,8 +163,8 @@ function widened(column: SourceColumn, to: TargetColumn, asKey: boolean, server:
   return typeFor(column, asKey, server);
 }
 
-function bounded({ target }: MappedTable, column: SourceColumn, to: TargetColumn): Finding {
-  const { likely, words } = boundOf(column, to);
+function bounded({ target }: MappedTable, column: SourceColumn, to: TargetColumn, server: MysqlProduct): Finding {
+  const { likely, words } = boundOf(column, to, server);
   return createFinding(likely ? 'warning' : 'note', 'column.bounded', {
     object: columnLabel(target, to.name),
     problem: `this type has bounds that the source's has not: ${words}`,

@@ -84,20 +84,20 @@ function again(source: ForeignKey, key: TargetForeignKey): Remedy {
 }
 
 function checkCycles(tables: readonly MappedTable[], enforcementOff: boolean): Finding[] {
-  return foreignKeyCycles(tables).map(({ cycle, keys }) => {
-    return createFinding(enforcementOff ? 'note' : 'warning', 'foreign-key.cycle', {
+  return foreignKeyCycles(tables).map(({ cycle, keys }) =>
+    createFinding('note', 'foreign-key.cycle', {
       object: cycle.join(', '),
       problem: enforcementOff
-        ? 'these tables reference each other in a ring, which the stream can check late'
-        : 'these tables reference each other in a ring, and InnoDB checks each row at once, so a window that fills the ring may halt the stream',
+        ? 'these tables reference each other in a ring, which is not checked while rows are applied'
+        : 'these tables reference each other in a ring, and InnoDB checks each row at once: a window that fills the ring takes a second attempt, whose rows are checked before its commit',
       found: keys.map((key) => `${formatTableName(key.table)} ${foreignKeyLabel(key)}`).join(', '),
       remedy: action(
         enforcementOff
           ? 'Nothing to do.'
-          : 'Mend what keeps foreign keys on (the findings about foreign keys and about PROCESS), or drop one of these until the return.',
+          : 'Nothing to do; it is quicker once what keeps foreign keys on is mended (the findings about foreign keys and about PROCESS).',
       ),
-    });
-  });
+    }),
+  );
 }
 
 function differs(source: ForeignKey, target: ForeignKey): boolean {

@@ -25,6 +25,8 @@ export interface TargetColumn {
   /** GENERATED ALWAYS AS (...): computed by the target. */
   readonly generated: boolean;
   readonly autoIncrement: boolean;
+  /** ON UPDATE CURRENT_TIMESTAMP: changes by itself where an update does not set it. */
+  readonly changesItself: boolean;
   /** The sequence that its default calls, as the server writes it: MariaDB has them. */
   readonly sequence: string | null;
 }

@@ -154,7 +154,7 @@ function float(type: ColumnType, field: Field): string {
     // The shortest spelling of a FLOAT has at most nine digits. What comes back from it in as many is the value.
     if (digits.length > 9 || Number(single.toPrecision(digits.length)) !== value) throw wouldChange(type, 'rounded');
   }
-  // With an exponent it is a DOUBLE, which knows a negative zero.
+  // Without an exponent it would be a DECIMAL on its way, which has fewer digits and no exponent. A negative zero arrives as zero.
   return /e/i.test(spelled) ? spelled : `${spelled}e0`;
 }
 

@@ -1,12 +1,12 @@
 import type { ApplyMutation } from '../target.js';
-import type { Reference } from './apply-shape.js';
+import type { IncomingReference } from './apply-shape.js';
 import type { ApplyTables } from './apply-tables.js';
 
 /** The ways in which a set may be written without an action of a foreign key on a row that has its last value already. */
 export interface Ways {
   /** In batches: upserts, parents before children, then deletes. */
   readonly inBatches: boolean;
-  /** With foreign keys off, and asked for afterwards: no action is due. */
+  /** With foreign keys off, and asked for afterwards: no action is due that the set does not say itself. */
   readonly unchecked: boolean;
 }
 
@@ -18,7 +18,7 @@ export interface Ways {
 export async function findWays(
   tables: ApplyTables,
   set: readonly ApplyMutation[],
-  referencesOf: (table: number) => Promise<readonly Reference[]>,
+  referencesOf: (table: number) => Promise<readonly IncomingReference[]>,
 ): Promise<Ways> {
   let inBatches = true;
   let unchecked = true;
@@ -27,8 +27,8 @@ export async function findWays(
     for (const reference of (await referencesOf(table)).filter(({ acts }) => acts)) {
       const child = tables.numberOf(reference.table);
       if (reference.byValue && child !== null && child <= table) inBatches = false;
-      // A row whose primary key stays sets nothing off.
-      if (reference.byValue || deleting.has(table)) unchecked = false;
+      // What an action has done to a table of the stream, the stream says itself. A row whose primary key stays sets nothing off.
+      if (child === null && (reference.byValue || deleting.has(table))) unchecked = false;
     }
   }
   return { inBatches, unchecked };

@@ -5,6 +5,7 @@ import { COCKROACH_MUTATIONS } from './cockroach.js';
 import { CURSOR_MUTATIONS } from './cursor.js';
 import { DEAD_LETTER_MUTATIONS } from './dead-letters.js';
 import { ORACLE_MUTATIONS } from './oracle.js';
+import { MYSQL_MUTATIONS } from './mysql.js';
 import { PORTABLE_MUTATIONS } from './portable.js';
 import { PULL_MUTATIONS } from './pull.js';
 import { GROUPS_MUTATIONS } from './groups.js';
@@ -28,6 +29,7 @@ export const MUTATIONS: readonly Mutation[] = [
   ...STORE_MUTATIONS,
   ...PORTABLE_MUTATIONS,
   ...ORACLE_MUTATIONS,
+  ...MYSQL_MUTATIONS,
   ...COCKROACH_MUTATIONS,
   ...CURSOR_MUTATIONS,
   ...SOURCE_MUTATIONS,

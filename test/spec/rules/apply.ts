@@ -1,6 +1,8 @@
 import { at, by, type Rule } from '../rule.js';
 
 const FENCE_TEST = 'test/targets/postgres/fence.test.ts';
+const MYSQL_FENCE_TEST = 'test/targets/mysql/fence.test.ts';
+const MYSQL_CONSTRAINTS_TEST = 'test/targets/mysql/apply-constraints.test.ts';
 const STORE_TEST = 'test/targets/postgres/checkpoint-store.test.ts';
 const GUARD_TEST = 'test/targets/postgres/guard.test.ts';
 const DEAD_LETTERS_TEST = 'test/targets/postgres/dead-letters.test.ts';
@@ -47,13 +49,19 @@ export const APPLY_RULES: readonly Rule[] = [
       at('src/apply/loop.ts', 'parts: (fromTable) => ahead.parts(window.next, fromTable),'),
       at('src/staging/lmdb/span.ts', 'if (full) return { mutations, end: at, cut: false };'),
     ],
-    tests: by(
-      'test/apply/large-timestamp.test.ts',
-      'one timestamp much larger than a window: one transaction, parents before children, deletes after and children first',
-      'what the constraints refuse in parts goes through as a whole: unique values rotate over all of the timestamp',
-      'a foreign key that acts by a value allows no parts, and none stays behind',
-      'a bad row in the last part: nothing of the timestamp stays, and the halt names its key',
-    ),
+    tests: [
+      ...by(
+        'test/apply/large-timestamp.test.ts',
+        'one timestamp much larger than a window: one transaction, parents before children, deletes after and children first',
+        'what the constraints refuse in parts goes through as a whole: unique values rotate over all of the timestamp',
+        'a foreign key that acts by a value allows no parts, and none stays behind',
+        'a bad row in the last part: nothing of the timestamp stays, and the halt names its key',
+      ),
+      ...by(
+        'test/apply/mysql-large-timestamp.test.ts',
+        'one timestamp much larger than a window: one transaction, parents before children, deletes after and children first',
+      ),
+    ],
     open: 'the schema boundary and the target’s limits',
   },
   {
@@ -63,6 +71,7 @@ export const APPLY_RULES: readonly Rule[] = [
     kept: [
       at('src/targets/postgres/change-writer.ts', "if (classifyPostgresError(error) !== 'row') throw error;"),
       at('src/targets/session/session.ts', 'writer.prepare(window.mutations)'),
+      at('src/targets/mysql/change-writer.ts', "classifyMysqlError(error) === 'row' ? new MysqlError(error) : null"),
     ],
     tests: [
       ...by(
@@ -73,6 +82,10 @@ export const APPLY_RULES: readonly Rule[] = [
       ...by(
         'test/targets/postgres/load-tables.test.ts',
         'a set goes by COPY whatever it is made of, in a transaction without DDL; a set refused by COPY is told of as by JSON',
+      ),
+      ...by(
+        MYSQL_CONSTRAINTS_TEST,
+        'a lock that somebody holds and a deadlock are told apart from a bad row: the same again succeeds',
       ),
     ],
   },
@@ -85,6 +98,7 @@ export const APPLY_RULES: readonly Rule[] = [
       at(CHECKPOINT_ROW, '${read} FOR UPDATE'),
       at('src/apply/loop.ts', 'const found = await session.readLocked();'),
       at('src/targets/portable/checkpoint-row.ts', 'await client.query(LOCK, [stream]);'),
+      at('src/targets/mysql/client.ts', 'SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED'),
     ],
     tests: [
       ...by(
@@ -94,6 +108,19 @@ export const APPLY_RULES: readonly Rule[] = [
       ),
       ...by(
         'test/apply/loop.test.ts',
+        'the answer to the COMMIT is lost: the loop goes on, and no change is applied twice (protocol rule 22)',
+      ),
+      ...by(
+        MYSQL_FENCE_TEST,
+        'a COMMIT still on its way holds the row: nobody reads past it (protocol rule 22)',
+        'the answer to the COMMIT is lost: the outcome is unknown until the row is read under its lock (protocol rule 22)',
+      ),
+      ...by(
+        'test/targets/mysql/client.test.ts',
+        'a session is set up whatever the server’s own defaults say (protocol rules 22, 24)',
+      ),
+      ...by(
+        'test/apply/mysql-loop.test.ts',
         'the answer to the COMMIT is lost: the loop goes on, and no change is applied twice (protocol rule 22)',
       ),
     ],
@@ -107,6 +134,7 @@ export const APPLY_RULES: readonly Rule[] = [
       at('src/targets/postgres/checkpoint-schema.ts', 'refuseNotDurable(await readCheckpointSchema('),
       at('src/targets/mysql/checkpoint-dialect.ts', 'ENGINE = InnoDB ROW_FORMAT'),
       at('src/targets/portable/checkpoint-schema.ts', 'refuseNotDurable(dialect, await dialect.schema.read('),
+      at('src/targets/mysql/preflight-server.ts', "if (flush !== undefined && flush !== '1')"),
     ],
     tests: [
       ...by(
@@ -124,6 +152,10 @@ export const APPLY_RULES: readonly Rule[] = [
         'a checkpoint table that a crash may empty is refused (rule 23)',
         'the engine is stated, whatever the default is (rule 23)',
       ),
+      ...by(
+        'test/targets/mysql/preflight-server.test.ts',
+        'innodb_flush_log_at_trx_commit = 2: blocking server.not-durable the target, and the statement mends it',
+      ),
     ],
   },
   {
@@ -136,6 +168,7 @@ export const APPLY_RULES: readonly Rule[] = [
       at(CHECKPOINT_ROW, 'session.backend_start = holder_started'),
       at('src/targets/mysql/checkpoint-dialect.ts', 'SELECT IS_USED_LOCK('),
       at('src/targets/portable/bounded-change.ts', 'if (!dialect.updatesWaitForever)'),
+      at('src/targets/mysql/client.ts', '{ idle_transaction_timeout:'),
     ],
     tests: [
       ...by(
@@ -153,6 +186,11 @@ export const APPLY_RULES: readonly Rule[] = [
         'test/targets/oracle/checkpoint-statements.test.ts',
         'the compare-and-set waits for its row no longer than it may: an UPDATE alone would wait for ever (protocol rules C, 24)',
       ),
+      ...by(
+        MYSQL_FENCE_TEST,
+        'an applier frozen in the middle of its rows is ended by the takeover and harmless when it thaws (protocol rule 24)',
+        'the server ends a session that rests in a transaction, so that its lock does not last (protocol rule 24)',
+      ),
     ],
   },
   {
@@ -162,6 +200,9 @@ export const APPLY_RULES: readonly Rule[] = [
       at('src/targets/postgres/session.ts', 'SET LOCAL session_replication_role'),
       at('src/targets/postgres/preflight-foreign-keys.ts', 'return onSource && differs(onSource, key)'),
       at('src/targets/postgres/preflight-unique-keys.ts', 'key.deferrable && !isOnSource(table, key)'),
+      at('src/targets/mysql/session.ts', 'foreignKeysOff: options.enforcementOff,'),
+      at('src/targets/mysql/foreign-keys.ts', "'SET SESSION foreign_key_checks = 1'"),
+      at('src/targets/mysql/preflight-foreign-keys.ts', 'return onSource && differs(onSource, key)'),
     ],
     tests: [
       ...by(
@@ -174,6 +215,14 @@ export const APPLY_RULES: readonly Rule[] = [
         'a deferrable key that the source does not have keeps enforcement on: PostgreSQL would not check it (rule 25)',
       ),
       ...by(ORACLE_PREFLIGHT_TEST, 'foreign keys, unique keys and checks that the source does not have are told'),
+      ...by(
+        MYSQL_CONSTRAINTS_TEST,
+        'what a foreign key refuses is refused with enforcement on, in whichever way it was tried, and taken with it off',
+      ),
+      ...by(
+        'test/targets/mysql/preflight.test.ts',
+        'foreign keys: outside the stream, on one side only, with other actions, in rings (rule 25)',
+      ),
     ],
   },
   {
@@ -207,6 +256,11 @@ export const APPLY_RULES: readonly Rule[] = [
       ...by(
         'test/targets/portable/fence.test.ts',
         'groups are taken together, and the stream is where the last of them is (protocol rule 26)',
+      ),
+      ...by(
+        'test/apply/mysql-groups.test.ts',
+        'a reader sees in each group only what the source was in, at every commit, and in the end everything',
+        'a group whose rows are locked holds up no other, and the stream’s row stays with it',
       ),
     ],
   },
@@ -261,6 +315,17 @@ export const APPLY_RULES: readonly Rule[] = [
         'only what is newer than all that is applied of its key passes (protocol rule 27)',
         'guards go with the window that passes them, no further, and the run’s name is theirs',
       ),
+      ...by(
+        'test/targets/mysql/guard.test.ts',
+        '1, 2, 3, 2 applied at once end at 3, and the window that brings them changes nothing (protocol rule 27)',
+        'row and guard are one transaction: cut before its COMMIT, neither is there; cut after it, both are (protocol rule 27)',
+      ),
+      ...by(
+        'test/apply/mysql-immediate.test.ts',
+        'a body is applied before it is acknowledged, resolved or not; bodies that come together share a transaction',
+        'a window in whose way stands what was applied at once waits until it may reach as far, and nothing halts',
+        'random transactions over a unique value, every body in any order and some twice: the source at the end (FAILBACK_SEED=1)',
+      ),
     ],
   },
   {
@@ -305,6 +370,15 @@ export const APPLY_RULES: readonly Rule[] = [
       ...by(
         'test/targets/portable/dead-letters.test.ts',
         'a later change of a key takes its letters away, of its table only (protocol rule 28)',
+      ),
+      ...by(
+        'test/targets/mysql/dead-letters.test.ts',
+        'a later change of the key supersedes the letter in its own transaction: an upsert, a delete, a refusal (protocol rule 28)',
+        'rows, letters and checkpoint are one transaction: cut before its COMMIT, none of them is there (protocol rule 28)',
+      ),
+      ...by(
+        'test/apply/mysql-loop.test.ts',
+        'dead letters are tried again while the loop is idle, and none once it has come to its stop (protocol rules 28, 32)',
       ),
     ],
   },

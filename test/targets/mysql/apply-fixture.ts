@@ -14,8 +14,10 @@ export { at, remove, upsert, windowOf };
 export interface ApplyFixture {
   readonly admin: MysqlClient;
   readonly database: string;
+  readonly stream: string;
   readonly token: string;
   open(options?: Partial<MysqlApplyOptions>): Promise<ApplySession>;
+  options(options?: Partial<MysqlApplyOptions>): MysqlApplyOptions;
   /** Applies the changes as the window up to `to`, from where the last one ended. */
   apply(to: number, changes: readonly ApplyMutation[]): Promise<Awaited<ReturnType<ApplySession['apply']>>>;
   /** Rows of a query, every value as text. */
@@ -52,21 +54,22 @@ export async function createApplyFixture(
     ...table,
     target: { schema: database, table: table.target.table },
   }));
+  const options = (more: Partial<MysqlApplyOptions> = {}): MysqlApplyOptions => ({
+    connectionString,
+    plan,
+    stream,
+    checkpointSchema: database,
+    flushSize: 1000,
+    extraColumns: 'error',
+    enforcementOff: false,
+    collapseMutations: true,
+    lockTimeoutMs: 1000,
+    idleInTransactionTimeoutMs: 60_000,
+    ...over,
+    ...more,
+  });
   const open = async (more: Partial<MysqlApplyOptions> = {}): Promise<ApplySession> => {
-    const session = await openMysqlApplySession({
-      connectionString,
-      plan,
-      stream,
-      checkpointSchema: database,
-      flushSize: 1000,
-      extraColumns: 'error',
-      enforcementOff: false,
-      collapseMutations: true,
-      lockTimeoutMs: 1000,
-      idleInTransactionTimeoutMs: 60_000,
-      ...over,
-      ...more,
-    });
+    const session = await openMysqlApplySession(options(more));
     opened.push(session);
     return session;
   };
@@ -76,8 +79,10 @@ export async function createApplyFixture(
   return {
     admin,
     database,
+    stream,
     token,
     open,
+    options,
     async apply(to, changes) {
       const figures = await owner.apply(token, windowOf(from, to, changes));
       from = to;

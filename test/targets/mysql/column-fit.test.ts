@@ -62,6 +62,7 @@ const FITS: readonly (readonly [string, string, ColumnFit])[] = [
   ['DECIMAL', 'double', 'incompatible'],
   ['DECIMAL', 'longtext', 'fits'],
   ['FLOAT8', 'double', 'bounded'],
+  ['FLOAT8', 'double(10,2)', 'rounds'],
   ['FLOAT8', 'float', 'rounds'],
   ['FLOAT4', 'float', 'rounds'],
   ['FLOAT4', 'double', 'bounded'],
@@ -127,10 +128,19 @@ for (const [from, to, fit] of FITS) {
     const source = { name: 'c', type: from, nullable: true };
     const target = await column(to);
     assert.equal(columnFit(source, target), fit);
-    if (fit === 'bounded') assert.notEqual(boundOf(source, target).words, '');
+    if (fit === 'bounded') assert.notEqual(boundOf(source, target, 'MariaDB').words, '');
     if (fit === 'converts') assert.notEqual(conversionOf(source, target), '');
   });
 }
+
+test("MySQL's JSON turns fractions into doubles, MariaDB's keeps the text", async () => {
+  const source = { name: 'c', type: 'JSONB', nullable: true };
+  const target = await column('json');
+  const { likely, words } = boundOf(source, target, 'MySQL');
+  assert.equal(likely, true);
+  assert.match(words, /become doubles/);
+  assert.equal(boundOf(source, target, 'MariaDB').likely, false);
+});
 
 test('an enum fits where its labels are', async () => {
   const source = { name: 'c', type: 'public.mood', nullable: true, enumLabels: ['sad', "it's"] };

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { readApplyShape } from '../../../src/targets/mysql/apply-shape.js';
 import { connectMysql, type MysqlClient } from '../../../src/targets/mysql/client.js';
 import { describeTables } from '../../../src/targets/mysql/introspection.js';
 import { startMariadb, type Mariadb } from '../../support/mariadb.js';
@@ -15,7 +16,7 @@ before(async () => {
     'CREATE SEQUENCE s',
     'CREATE TABLE p (id bigint unsigned PRIMARY KEY, code varchar(9) COLLATE utf8mb4_bin, UNIQUE KEY once (code))',
     `CREATE TABLE t (id int AUTO_INCREMENT PRIMARY KEY, p bigint unsigned NOT NULL, j json, amount decimal(12,2) CHECK (amount > 0),
-      at datetime(3), label enum('it''s','a\\\\b') CHARACTER SET latin1, twice decimal(20,2) AS (amount * 2) STORED, n bigint DEFAULT nextval(s),
+      at datetime(3), label enum('it''s','a\\\\b','c\\nd') CHARACTER SET latin1, twice decimal(20,2) AS (amount * 2) STORED, n bigint DEFAULT nextval(s),
       b binary(16) NOT NULL DEFAULT '', word varchar(9), CONSTRAINT named CHECK (amount < 9999), UNIQUE KEY some (p, word(1)),
       CONSTRAINT to_p FOREIGN KEY (p) REFERENCES p (id) ON DELETE CASCADE ON UPDATE RESTRICT)`,
     `CREATE TRIGGER fire AFTER DELETE ON t FOR EACH ROW SET @x = 1`,
@@ -68,7 +69,7 @@ test('a table is described as it is, in its own spelling', async () => {
   assert.equal(column('j')?.base, 'json');
   assert.equal(column('id')?.autoIncrement, true);
   assert.deepEqual([column('amount')?.precision, column('amount')?.scale, column('at')?.fraction], [12, 2, 3]);
-  assert.deepEqual(column('label')?.enumLabels, ["it's", 'a\\b']);
+  assert.deepEqual(column('label')?.enumLabels, ["it's", 'a\\b', 'c\nd']);
   assert.equal(column('label')?.charset, 'latin1');
   assert.equal(column('twice')?.generated, true);
   assert.equal(column('n')?.sequence, '`d`.`s`');
@@ -82,4 +83,22 @@ test('a user with privileges on the tables alone sees the same', async () => {
   const described = await describeTables(few, names);
   await few.close();
   assert.deepEqual(described, await describeTables(admin, names));
+});
+
+test('what the apply knows of a table is the same for a user with privileges on the tables alone', async () => {
+  const few = await connect(`mysql://few:few@127.0.0.1:${server.port}/d`);
+  const ofFew = await Promise.all(['t', 'p'].map((table) => readApplyShape(few, { schema: 'd', table })));
+  await few.close();
+  const facts = (shapes: typeof ofFew) => JSON.parse(JSON.stringify(shapes)) as unknown;
+  const ofAdmin = await Promise.all(['t', 'p'].map((table) => readApplyShape(admin, { schema: 'd', table })));
+  assert.deepEqual(facts(ofFew), facts(ofAdmin));
+  const [t, p] = ofFew;
+  assert.equal(t?.columns.find(({ name }) => name === 'j')?.type.name, 'json');
+  assert.deepEqual(t.columns.find(({ name }) => name === 'label')?.type.members, ["it's", 'a\\b', 'c\nd']);
+  assert.equal(t.columns.find(({ name }) => name === 'twice')?.generated, true);
+  assert.deepEqual(t.references, [{ table: { schema: 'd', table: 'p' }, columns: ['p'], referenced: ['id'] }]);
+  assert.deepEqual(p?.referencedBy, [
+    { table: { schema: 'd', table: 't' }, columns: ['p'], referenced: ['id'], byValue: false, acts: true },
+  ]);
+  assert.equal(await readApplyShape(admin, { schema: 'd', table: 'gone' }), null);
 });

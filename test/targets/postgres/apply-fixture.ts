@@ -86,7 +86,8 @@ export async function createApplyFixture(
   };
 }
 
-const AS_TEXT = { getTypeParser: () => (value: unknown) => value } as unknown as pg.CustomTypesConfig;
+/** Every value as the server writes it. */
+export const AS_TEXT = { getTypeParser: () => (value: unknown) => value } as unknown as pg.CustomTypesConfig;
 
 const CHECKPOINT_TABLE = `
 CREATE TABLE _failback.checkpoint (

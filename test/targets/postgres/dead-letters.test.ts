@@ -2,15 +2,17 @@ import assert from 'node:assert/strict';
 import { after, before, test, type TestContext } from 'node:test';
 import { seededRandom } from '../../../demo/simulator/feeds/faults.js';
 import { createTableSql } from '../../../src/targets/postgres/checkpoint-ddl.js';
-import { TargetUnavailableError } from '../../../src/targets/failures.js';
 import type { AppliedFigures, ApplyMutation, ApplySession } from '../../../src/targets/target.js';
-import { startByteProxy } from '../../support/byte-proxy.js';
 import { startPostgres, type Postgres } from '../../support/postgres.js';
 import { until } from '../../support/until.js';
 import { at, createApplyFixture, remove, upsert, windowOf, type ApplyFixture } from './apply-fixture.js';
-import { constrainedSchema, PLAN, TABLES } from './constraints/schema.js';
-import { createSource, readState, type State } from './constraints/source.js';
-import { randomTransaction } from './constraints/transactions.js';
+import { deadLettersSuite } from '../dead-letters-suite.js';
+import { createSource } from '../constraints/source.js';
+import { TABLES, valuesOf, type State } from '../constraints/tables.js';
+import { randomTransaction } from '../constraints/transactions.js';
+import { startPostgresBench } from './bench.js';
+import { constrainedSchema, PLAN } from './constraints/schema.js';
+import { readState } from './constraints/state.js';
 
 let postgres: Postgres;
 before(async () => {
@@ -51,6 +53,8 @@ async function replayed(fixture: ApplyFixture, session: ApplySession, n: number)
   if (outcome instanceof Error) throw outcome;
   return outcome;
 }
+
+deadLettersSuite(startPostgresBench);
 
 test('several bad rows of one window are put aside, all else is applied, and the checkpoint moves (protocol rule 28)', async (t) => {
   const fixture = await createDeadFixture(t, SMALL, ['t']);
@@ -134,122 +138,6 @@ test('a refused delete is put aside without a row', async (t) => {
   assert.equal(session.deadLetters(), 0);
 });
 
-test('a later change of the key supersedes the letter in its own transaction: an upsert, a delete, a refusal (protocol rule 28)', async (t) => {
-  const fixture = await createDeadFixture(t, SMALL, ['t']);
-  const session = await fixture.open();
-  const bad = [1, 2, 3, 4].map((id) => row(1, id, TOO_MUCH + id));
-  await session.apply(fixture.token, windowOf(0, 1, bad));
-  assert.equal(session.deadLetters(), 4);
-  // Another session, as after a restart: it finds them.
-  const next = await fixture.open();
-  await next.apply(fixture.token, windowOf(1, 2, [row(2, 1, 1), remove(2, 0, '[2]'), row(2, 3, TOO_MUCH)]));
-  assert.deepEqual(
-    (await letters(fixture)).map(([, key, after]) => [key, after]),
-    [
-      ['[4]', '{"id": 4, "v": 70004}'],
-      ['[3]', '{"id": 3, "v": 70000}'],
-    ],
-  );
-  assert.equal(next.deadLetters(), 2);
-  // It is superseded whatever the setting: a new start of the run may have another.
-  const halting = await fixture.open({ onBadRow: 'halt' });
-  await halting.apply(fixture.token, windowOf(2, 3, [row(3, 3, 3), row(3, 4, 4)]));
-  assert.deepEqual(await letters(fixture), []);
-  assert.equal(halting.deadLetters(), 0);
-  assert.deepEqual(await fixture.rows('SELECT id::text FROM t ORDER BY id'), [['1'], ['3'], ['4']]);
-});
-
-for (const collapseMutations of [true, false]) {
-  test(`a letter is superseded within its own window, collapsed ${collapseMutations}`, async (t) => {
-    const fixture = await createDeadFixture(t, SMALL, ['t']);
-    const session = await fixture.open({ collapseMutations });
-    const changes = [
-      row(1, 1, TOO_MUCH),
-      row(1, 2, TOO_MUCH),
-      row(1, 3, TOO_MUCH),
-      row(1, 4, 4),
-      row(2, 1, 1),
-      remove(2, 0, '[2]'),
-      row(3, 3, TOO_MUCH + 1),
-      row(3, 4, TOO_MUCH),
-    ];
-    await session.apply(fixture.token, windowOf(0, 3, changes));
-    assert.deepEqual(
-      (await letters(fixture)).map(([, key, after]) => [key, after]),
-      [
-        ['[3]', '{"id": 3, "v": 70001}'],
-        ['[4]', '{"id": 4, "v": 70000}'],
-      ],
-    );
-    assert.equal(session.deadLetters(), 2);
-    assert.deepEqual(await fixture.rows('SELECT id::text, v::text FROM t WHERE id < 4'), [['1', '1']]);
-  });
-}
-
-test('rows, letters and checkpoint are one transaction: cut before its COMMIT, none of them is there (protocol rule 28)', async (t) => {
-  const fixture = await createDeadFixture(t, SMALL, ['t']);
-  const first = await fixture.open();
-  await first.apply(fixture.token, windowOf(0, 1, [row(1, 1, TOO_MUCH)]));
-  const proxy = await startByteProxy(t, postgres.port);
-  const session = await fixture.open({
-    connectionString: `postgresql://postgres@127.0.0.1:${proxy.port}/${fixture.database}`,
-  });
-  const window = windowOf(1, 2, [row(2, 1, 1), row(2, 2, TOO_MUCH), row(2, 3, 3)]);
-  proxy.arm('to-server', 'COMMIT\0', 'cut-before');
-  await assert.rejects(session.apply(fixture.token, window), (error: unknown) => {
-    assert.ok(error instanceof TargetUnavailableError && error.commitUnknown);
-    return true;
-  });
-  const next = await fixture.open();
-  assert.equal((await next.readLocked())?.applied, at(1));
-  assert.deepEqual(await keysOf(fixture), ['public.t [1]']);
-  assert.deepEqual(await fixture.rows('SELECT 1 FROM t'), []);
-  await next.apply(fixture.token, window);
-  assert.deepEqual(await keysOf(fixture), ['public.t [2]']);
-  assert.deepEqual(await fixture.rows('SELECT id::text FROM t ORDER BY id'), [['1'], ['3']]);
-});
-
-test('who has lost the token writes no letter and replays none (protocol rule C)', async (t) => {
-  const fixture = await createDeadFixture(t, SMALL, ['t']);
-  const old = await fixture.open();
-  await old.apply(fixture.token, windowOf(0, 1, [row(1, 1, TOO_MUCH)]));
-  await (await fixture.open()).takeToken('young');
-  await fixture.admin.query('ALTER TABLE t ALTER v TYPE int');
-  await ask(fixture);
-  await assert.rejects(old.apply(fixture.token, windowOf(1, 2, [row(2, 2, 2)])), { name: 'FenceLostError' });
-  await assert.rejects(replayed(fixture, old, 1), { name: 'FenceLostError' });
-  assert.deepEqual(await keysOf(fixture), ['public.t [1]']);
-  assert.deepEqual(await fixture.rows('SELECT 1 FROM t'), []);
-});
-
-const FAMILY = `CREATE TABLE parent (id int PRIMARY KEY, v int2);
-  CREATE TABLE child (id int PRIMARY KEY, parent int NOT NULL REFERENCES parent)`;
-const parent = (n: number, id: number, v: number) => upsert(n, 0, `[${id}]`, `{"id": ${id}, "v": ${v}}`);
-const child = (n: number, id: number, of: number) => upsert(n, 1, `[${id}]`, `{"id": ${id}, "parent": ${of}}`);
-
-test('a child of a parent that is put aside goes there too, in the same window and later; a replay takes both', async (t) => {
-  const fixture = await createDeadFixture(t, FAMILY, ['parent', 'child']);
-  const session = await fixture.open();
-  const both = [parent(1, 1, TOO_MUCH), child(1, 10, 1), parent(1, 2, 2), child(1, 20, 2)];
-  await session.apply(fixture.token, windowOf(0, 1, both));
-  await session.apply(fixture.token, windowOf(1, 2, [child(2, 11, 1), child(2, 21, 2)]));
-  assert.deepEqual(
-    (await letters(fixture)).map(([table, key, , , code]) => [table, key, code]),
-    [
-      ['public.child', '[10]', '23503'],
-      ['public.parent', '[1]', '22003'],
-      ['public.child', '[11]', '23503'],
-    ],
-  );
-  assert.deepEqual(await fixture.rows('SELECT id::text FROM child ORDER BY id'), [['20'], ['21']]);
-  await fixture.admin.query('ALTER TABLE parent ALTER v TYPE int');
-  await ask(fixture);
-  const figures = await replayed(fixture, session, 2);
-  assert.equal(figures.upserts, 3);
-  assert.deepEqual(await letters(fixture), []);
-  assert.deepEqual(await fixture.rows('SELECT id::text FROM child ORDER BY id'), [['10'], ['11'], ['20'], ['21']]);
-});
-
 test('of a replay, what is taken goes and what is refused stays with its newer error; it is not tried for ever', async (t) => {
   const fixture = await createDeadFixture(t, SMALL, ['t']);
   const session = await fixture.open();
@@ -268,50 +156,6 @@ test('of a replay, what is taken goes and what is refused stays with its newer e
   // The stream goes on from there.
   await session.apply(fixture.token, windowOf(1, 2, [row(2, 2, 2)]));
   assert.deepEqual(await letters(fixture), []);
-});
-
-test('a replay takes letters that wait for later ones, in more than one turn', async (t) => {
-  const ddl = 'CREATE TABLE t (id int PRIMARY KEY, u int UNIQUE, v int2); INSERT INTO t VALUES (1, 1, 1)';
-  const fixture = await createDeadFixture(t, ddl, ['t']);
-  const session = await fixture.open();
-  const full = (n: number, id: number, u: number, v: number) =>
-    upsert(n, 0, `[${id}]`, `{"id": ${id}, "u": ${u}, "v": ${v}}`);
-  // Row 1 gives its value away and is refused, so that row 2 cannot have it; row 1 changes again later, and is refused again.
-  await session.apply(fixture.token, windowOf(0, 2, [full(1, 1, 5, TOO_MUCH), full(2, 2, 1, 2)]));
-  await session.apply(fixture.token, windowOf(2, 3, [full(3, 1, 6, TOO_MUCH)]));
-  assert.deepEqual(await keysOf(fixture), ['public.t [2]', 'public.t [1]']);
-  await fixture.admin.query('ALTER TABLE t ALTER v TYPE int');
-  await ask(fixture);
-  await until('both are taken', async () => {
-    await session.replayDeadLetters(fixture.token, at(3));
-    return session.deadLetters() === 0;
-  });
-  assert.deepEqual(await fixture.rows('SELECT id::text, u::text FROM t ORDER BY id'), [
-    ['1', '6'],
-    ['2', '1'],
-  ]);
-});
-
-test('what the target takes since it was mended is not put aside', async (t) => {
-  const fixture = await createDeadFixture(t, SMALL, ['t']);
-  const session = await fixture.open();
-  await session.apply(fixture.token, windowOf(0, 1, [row(1, 1, TOO_MUCH)]));
-  await fixture.admin.query('ALTER TABLE t ALTER v TYPE int');
-  await session.apply(fixture.token, windowOf(1, 2, [row(2, 2, TOO_MUCH)]));
-  assert.deepEqual(await keysOf(fixture), ['public.t [1]']);
-  assert.deepEqual(await fixture.rows('SELECT v::text FROM t'), [['70000']]);
-});
-
-test('a letter that is superseded after somebody asked is not replayed', async (t) => {
-  const fixture = await createDeadFixture(t, SMALL, ['t']);
-  const session = await fixture.open();
-  await session.apply(fixture.token, windowOf(0, 1, [row(1, 1, TOO_MUCH), row(1, 2, TOO_MUCH)]));
-  await fixture.admin.query('ALTER TABLE t ALTER v TYPE int');
-  await ask(fixture);
-  await session.apply(fixture.token, windowOf(1, 2, [row(2, 1, 1), remove(2, 0, '[2]')]));
-  assert.equal(session.deadLetters(), 0);
-  assert.equal(await session.replayDeadLetters(fixture.token, at(2)), null);
-  assert.deepEqual(await fixture.rows('SELECT id::text, v::text FROM t'), [['1', '1']]);
 });
 
 test('letters of an earlier run of the same name, at or before the cursor, are neither counted nor replayed', async (t) => {
@@ -437,12 +281,11 @@ for (const enforcement of ['off', 'on'] as const) {
   });
 }
 
-/** Rows but those of these keys, by their text: `(1.50,...)` of account is `public.account [1.5]`. */
+/** Rows but those of these keys: `["1.50",...]` of account is `public.account [1.5]`. */
 function without(state: State, aside: ReadonlySet<string | null | undefined>): State {
-  return state.filter(({ name, row: text }) => {
-    const fields = text.slice(1, -1).split(',');
-    const [first = '', second = ''] = fields;
-    const id = first.replace(/(\.\d*?)0+$/, '$1');
+  return state.filter(({ name, row }) => {
+    const [first, second] = valuesOf(row);
+    const id = (first ?? '').replace(/(\.\d*?)0+$/, '$1');
     return !aside.has(`public.${name} ${name === 'tag' ? `[${id}, "${second}"]` : `[${id}]`}`);
   });
 }

@@ -1,4 +1,5 @@
 import type { StreamPlan } from '../../../../src/domain/table.js';
+import { TABLES } from '../../constraints/tables.js';
 import { planOf } from '../apply-fixture.js';
 
 /**
@@ -7,19 +8,6 @@ import { planOf } from '../apply-fixture.js';
  */
 export const CHECKINGS = ['late', 'immediate', 'deferrable', 'mixed'] as const;
 export type Checking = (typeof CHECKINGS)[number];
-
-/** Parents before children as far as there is such an order: `employee` references itself, `account` and `item` each other, as do `day` and `night`. */
-export const TABLES = [
-  'region',
-  'account',
-  'item',
-  'line',
-  'employee',
-  'day',
-  'night',
-  'booking',
-  'tag:account,name',
-] as const;
 
 export const PLAN: StreamPlan = planOf(TABLES);
 
@@ -76,9 +64,3 @@ export const TRIGGERS = `
   CREATE FUNCTION raise_balance() RETURNS trigger LANGUAGE plpgsql AS
     'BEGIN NEW.balance := NEW.balance + 1; RETURN NEW; END';
   CREATE TRIGGER raise_balance BEFORE INSERT OR UPDATE ON account FOR EACH ROW EXECUTE FUNCTION raise_balance();`;
-
-/** Every row of every table as text, in order. */
-export const STATE = TABLES.map((table) => table.split(':')[0] ?? '')
-  .map((table) => `SELECT '${table}' AS name, t::text AS row FROM ${table} AS t`)
-  .join(' UNION ALL ')
-  .concat(' ORDER BY 1, 2');

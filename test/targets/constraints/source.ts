@@ -1,13 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
-import type { ApplyMutation } from '../../../../src/targets/target.js';
-import type { Postgres } from '../../../support/postgres.js';
-import { remove, upsert } from '../apply-fixture.js';
-import { constrainedSchema, STATE, TABLES } from './schema.js';
+import type { ApplyMutation } from '../../../src/targets/target.js';
+import type { Postgres } from '../../support/postgres.js';
+import { remove, upsert } from '../postgres/apply-fixture.js';
+import { constrainedSchema } from '../postgres/constraints/schema.js';
+import { readState, restoreState } from '../postgres/constraints/state.js';
+import { NAMES, type State } from './tables.js';
 import type { Transaction } from './transactions.js';
 
 /**
- * The source: a real PostgreSQL with the same constraints, each checked as late as it can be, so that it takes every transaction that leads
+ * The source, whatever the targets: a real PostgreSQL with the same constraints, each checked as late as it can be, so that it takes every transaction that leads
  * from one valid state to another. Keeps which keys a transaction has touched, as a changefeed does: cascades included, and rows too
  * that are written without a difference.
  */
@@ -18,11 +20,6 @@ export interface Source {
   restore(state: State): Promise<void>;
   close(): Promise<void>;
 }
-
-const NAMES = TABLES.map((text, number) => {
-  const [name = '', keys = 'id'] = text.split(':');
-  return { name, number, keys: keys.split(',') };
-});
 
 const TOUCHED = `
   CREATE TABLE touched (name text, key jsonb, PRIMARY KEY (name, key));
@@ -92,22 +89,4 @@ export async function createSource(postgres: Postgres): Promise<Source> {
 /** As the stage hands it out: a decimal without trailing zeros. */
 function keyText(jsonb: string): string {
   return jsonb.replace(/(\.\d*?)0+(?=[,\]])/, '$1');
-}
-
-/** Every row of every table, in order. */
-export type State = readonly { readonly name: string; readonly row: string }[];
-
-export async function readState(client: pg.Client): Promise<State> {
-  return (await client.query<State[number]>(STATE)).rows;
-}
-
-/** Makes the tables hold these rows and no others. */
-export async function restoreState(client: pg.Client, state: State): Promise<void> {
-  const tables = NAMES.map(({ name }) => name);
-  await client.query(`BEGIN; SET LOCAL session_replication_role = 'replica'; TRUNCATE ${tables.join(', ')}`);
-  for (const table of tables) {
-    const rows = state.filter(({ name }) => name === table).map(({ row }) => row);
-    await client.query(`INSERT INTO ${table} SELECT (row::public.${table}).* FROM unnest($1::text[]) AS row`, [rows]);
-  }
-  await client.query('COMMIT');
 }

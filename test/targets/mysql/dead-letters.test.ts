@@ -1,0 +1,5 @@
+import { deadLettersSuite } from '../dead-letters-suite.js';
+import { startMysqlBench } from './bench.js';
+
+// FAILBACK_TEST_WITHOUT leaves this file out by these words: test/support/mariadb.js.
+deadLettersSuite(startMysqlBench);
