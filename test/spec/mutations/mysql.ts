@@ -116,7 +116,7 @@ export const MYSQL_MUTATIONS = [
   ...changesOf('src/targets/portable/guard.ts', 'test/targets/mysql/guard.test.ts', [
     [
       '27',
-      'no change is found older than its guard, outside of PostgreSQL',
+      'what is applied at once leaves no guard, outside of PostgreSQL',
       'await newerOf(collapseMutations(changes).map(hashed))',
       'await newerOf([])',
       '1, 2, 3, 2 applied at once end at 3, and the window that brings them changes nothing (protocol rule 27)',
