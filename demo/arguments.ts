@@ -1,5 +1,5 @@
 import { findExecutable, serverFolders } from '../setup/locations.mjs';
-import { OLD_DIALECTS, type OldDialectName } from './old/old-database.js';
+import { OLD_DIALECTS, type OldDialectName } from './old/dialects.js';
 
 export interface DemoWish {
   /** Leave everything up. */

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { COLUMNS, lineOf, selectSql } from './old/columns.js';
-import { dialectOf, type OldClient } from './old/old-database.js';
+import { dialectOf } from './old/dialects.js';
+import type { OldClient } from './old/old-database.js';
 import { withClient } from './pg-session.js';
 import type { TableEvidence } from './verdict.js';
 

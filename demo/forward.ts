@@ -4,7 +4,8 @@
 import { createServer } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
-import { dialectOf, type OldClient } from './old/old-database.js';
+import { dialectOf } from './old/dialects.js';
+import type { OldClient } from './old/old-database.js';
 import { connect } from './pg-session.js';
 import { SENTINEL_TABLE } from './sentinel.js';
 

@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline';
 import { readArguments, type DemoWish } from './arguments.js';
 import { createIncidentTeller } from './incidents.js';
 import { keepPage } from './keep.js';
-import { OLD_DIALECTS } from './old/old-database.js';
+import { OLD_DIALECTS } from './old/dialects.js';
 import { startRun, type Run } from './runbook.js';
 import { openScene, type Scene } from './scene.js';
 import { openScreen } from './screen.js';

@@ -1,7 +1,7 @@
 // Reads the bank's total on the old database all the time: whoever reads there must see a state that CockroachDB was really in.
 // `node --import tsx demo/reader.ts URL TOTAL`; a JSON line with its figures now and then, a last one at SIGTERM.
 import { setTimeout as delay } from 'node:timers/promises';
-import { dialectOf } from './old/old-database.js';
+import { dialectOf } from './old/dialects.js';
 import type { ReaderFigures } from './verdict.js';
 
 const PAUSE_MS = 20;

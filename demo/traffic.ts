@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
 import { transferMoney } from './bank/traffic.js';
-import { dialectOf, type OldClient } from './old/old-database.js';
+import { dialectOf } from './old/dialects.js';
+import type { OldClient } from './old/old-database.js';
 import { connect } from './pg-session.js';
 import { IDS_BEYOND_ROWS } from './shop/schema.js';
 import { trade } from './shop/traffic.js';

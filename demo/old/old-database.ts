@@ -1,6 +1,4 @@
 import type { Copied } from './columns.js';
-import { MYSQL } from './mysql.js';
-import { POSTGRES } from './postgres.js';
 
 /** What the old application, the forward replicator and a reader do on the database that was migrated away from. */
 export interface OldClient {
@@ -27,12 +25,4 @@ export interface OldDialect {
   connect(url: string): Promise<OldClient>;
   /** True when the database itself says no; false when the connection to it is lost. */
   isRefusal(error: unknown): boolean;
-}
-
-/** The dialects of `npm run demo -- --target <name>`. */
-export const OLD_DIALECTS = { postgres: POSTGRES, mysql: MYSQL } as const;
-export type OldDialectName = keyof typeof OLD_DIALECTS;
-
-export function dialectOf(url: string): OldDialect {
-  return url.startsWith('mysql:') ? MYSQL : POSTGRES;
 }

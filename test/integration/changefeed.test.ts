@@ -78,10 +78,10 @@ test('"no changefeed is wanted" is recorded before the first is cancelled; who c
   const cancelling = at.proxies.source.arm('to-server', 'CANCEL JOB', 'pause');
   const undone = caller.call('cancelChangefeeds', { place: placeOf('unwanted'), stream: 'unwanted', settleMs: 0 });
   await at.hit(cancelling);
-  const { rows } = await at.target.query<{ feed_wanted: boolean }>(
+  const { rows } = await at.target.query<{ feed_wanted: string }>(
     `SELECT feed_wanted FROM _failback.checkpoint WHERE stream = 'unwanted'`,
   );
-  assert.deepEqual(rows, [{ feed_wanted: false }]);
+  assert.deepEqual(rows, [{ feed_wanted: 'f' }]);
   for (const incarnation of [1, 2])
     await assert.rejects(caller.call('ensureChangefeed', wishOf(incarnation)), /no changefeed is wanted/);
   assert.deepEqual(await live('unwanted'), [1]);

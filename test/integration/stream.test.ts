@@ -35,12 +35,13 @@ const arrived = (run: Run, rows: number) =>
   until(`${rows} rows`, async () => (await at.rowsOnTarget(run.id)) === rows, LONG);
 
 async function checkpointOf(run: Run) {
-  const { rows } = await at.target.query<{ token: string; stage: string; incarnation: number }>(
+  const { rows } = await at.target.query<{ token: string; stage: string; incarnation: string }>(
     'SELECT token, stage_id AS stage, incarnation FROM _failback.checkpoint WHERE stream = $1',
     [run.id],
   );
-  assert.ok(rows[0]);
-  return rows[0];
+  const [row] = rows;
+  assert.ok(row);
+  return { ...row, incarnation: Number(row.incarnation) };
 }
 
 async function finish(run: Run, rows: number): Promise<void> {

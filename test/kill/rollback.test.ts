@@ -191,7 +191,7 @@ suite('a rollback with the receiver down', () => {
     await run.signal('rollback');
     await at.hit(held);
     const { rows } = await at.target.query('SELECT feed_wanted FROM _failback.checkpoint WHERE stream = $1', [run.id]);
-    assert.deepEqual(rows, [{ feed_wanted: false }], 'recorded before the job is cancelled: no poll creates it again');
+    assert.deepEqual(rows, [{ feed_wanted: 'f' }], 'recorded before the job is cancelled: no poll creates it again');
     await at.killWorker();
     await at.startWorker();
     await rolledBack(run, untouched);

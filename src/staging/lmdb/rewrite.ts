@@ -1,6 +1,6 @@
 import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync } from 'node:fs';
 import path from 'node:path';
-import type { Environment } from './store.js';
+import type { Environment } from './environment.js';
 
 /** LMDB's name of the file in an environment's folder. */
 export const DATA_FILE = 'data.mdb';

@@ -1,13 +1,13 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import { mkdirSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { open, type Database, type RootDatabase } from 'lmdb';
+import type { Database, RootDatabase } from 'lmdb';
 import { formatHlc, parseHlc } from '../../domain/hlc.js';
 import { StageBusyError, type StageBinding } from '../stage.js';
+import { openEnvironment } from './environment.js';
 import { StageCorruptError } from './errors.js';
 import { currentOwner, isOwnerAlive, type Owner } from './owner.js';
 import { copyAll, DATA_FILE, emptyFolder, removeFolder, replaceDataFile } from './rewrite.js';
-import { createSlab } from './slab.js';
 
 /** An LMDB environment that this process owns. Its databases change with every `remap`: ask for them each time. */
 export interface StageStore {
@@ -141,13 +141,6 @@ export function openStore(folder: string): StageStore {
   }
 }
 
-export interface Environment {
-  readonly root: RootDatabase;
-  readonly entries: Database<Buffer, Buffer>;
-  readonly shapes: Database<string[], number>;
-  readonly meta: Database<unknown, string>;
-}
-
 /** Bytes of the pages of the entries. */
 export function usedBytes(entries: Database<Buffer, Buffer>): number {
   const stats = entries.getStats() as Record<
@@ -156,43 +149,6 @@ export function usedBytes(entries: Database<Buffer, Buffer>): number {
   >;
   const pages = stats.treeBranchPageCount + stats.treeLeafPageCount + stats.overflowPages;
   return pages * stats.pageSize;
-}
-
-function openEnvironment(folder: string): Environment {
-  // Without turn batching every write is one of our own transactions: LMDB's JavaScript side opens none of its own, whose failure on a
-  // full disk nobody could catch.
-  const root = open({ path: folder, noSubdir: false, maxDbs: 3, overlappingSync: false, eventTurnBatching: false });
-  try {
-    return {
-      root,
-      entries: root.openDB({ name: 'entries', ...entriesEncoding() }),
-      shapes: root.openDB({ name: 'shapes', keyEncoding: 'uint32', encoding: 'json' }),
-      meta: root.openDB({ name: 'meta', encoding: 'json', useVersions: true }),
-    };
-  } catch (error) {
-    void root.close();
-    throw error;
-  }
-}
-
-/** Bytes as they are. What is read is copied out of LMDB's memory once, by ourselves. */
-function entriesEncoding(): object {
-  const copy = createSlab();
-  return {
-    encoding: 'binary',
-    encoder: {
-      encode: (value: Buffer) => value,
-      // LMDB's buffer is larger than what `length` says.
-      decode: (bytes: Buffer) => copy(bytes, 0, bytes.length),
-    },
-    keyEncoder: {
-      writeKey(key: Buffer, target: Buffer, start: number): number {
-        target.set(key, start);
-        return start + key.length;
-      },
-      readKey: copy,
-    },
-  };
 }
 
 function takeOwnership(

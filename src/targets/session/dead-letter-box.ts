@@ -3,7 +3,7 @@ import type { ColumnSet } from '../../domain/mutation.js';
 import { formatTableName } from '../../domain/table.js';
 import { collapseMutations } from '../collapse.js';
 import type { ApplyMutation, ApplySessionOptions } from '../target.js';
-import type { RefusedChange } from './span-writer.js';
+import type { RefusedChange } from './refused-change.js';
 
 /**
  * The dead letters of a stream, in the transactions of its one writer. None begins or ends a transaction. What an earlier run of the same name

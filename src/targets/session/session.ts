@@ -12,7 +12,8 @@ import type {
 import { readAll, writeInParts } from './large-timestamp.js';
 import { Objection } from './objection.js';
 import type { ApplyParts, HeldCheckpoint } from './parts.js';
-import { writeSpan, type RefusedChange } from './span-writer.js';
+import type { RefusedChange } from './refused-change.js';
+import { writeSpan } from './span-writer.js';
 import { takeWithin } from './takeover.js';
 
 export interface SessionOptions extends ApplySessionOptions {

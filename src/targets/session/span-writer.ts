@@ -6,6 +6,7 @@ import type { AppliedFigures, ApplyMutation } from '../target.js';
 import { planBatches } from './batch.js';
 import type { Objection } from './objection.js';
 import type { ChangeWriter, Outcome } from './parts.js';
+import type { RefusedChange } from './refused-change.js';
 
 export interface SpanWriterOptions {
   readonly plan: StreamPlan;
@@ -16,17 +17,6 @@ export interface SpanWriterOptions {
   readonly bulk: boolean;
   /** Where a change that is refused even so is put aside, and everything else is written; null: the first one is thrown. */
   readonly putAside: RefusedChange[] | null;
-}
-
-/** A change that the target did not take. Only `change` holds row values. */
-export interface RefusedChange {
-  readonly change: ApplyMutation;
-  /** The target's column that cannot take its value; null where the row as a whole is refused. */
-  readonly column: string | null;
-  readonly code: string;
-  readonly reason: string;
-  /** The objection is to what other rows hold, or do not hold yet: without them, it might be taken. */
-  readonly ofOrder: boolean;
 }
 
 /**

@@ -166,7 +166,7 @@ export const STAGE_MUTATIONS = [
       'the id stays with the stage, and each stream has its own (protocol rule 15)',
     ],
   ]),
-  ...changesOf('src/staging/lmdb/store.ts', DURABLE_TEST, [
+  ...changesOf('src/staging/lmdb/environment.ts', DURABLE_TEST, [
     [
       'inv 1, 14',
       'a commit is not flushed',
@@ -174,6 +174,8 @@ export const STAGE_MUTATIONS = [
       'overlappingSync: false, noSync: true, eventTurnBatching: false',
       'no 200 before the flush returns; killed between staging and ack, the rows are there and the resend is a redelivery',
     ],
+  ]),
+  ...changesOf('src/staging/lmdb/store.ts', DURABLE_TEST, [
     [
       '38',
       'two processes may have one stage folder',

@@ -300,7 +300,7 @@ export const CHANGEFEED_RULES: readonly Rule[] = [
     words:
       'Durable means flushed: the promise waits for LMDB’s fdatasync, or for a commit that PostgreSQL has flushed.',
     kept: [
-      at('src/staging/lmdb/store.ts', 'overlappingSync: false, eventTurnBatching: false'),
+      at('src/staging/lmdb/environment.ts', 'overlappingSync: false, eventTurnBatching: false'),
       at('src/staging/sql/connection.ts', "synchronous_commit: 'on'"),
     ],
     tests: [

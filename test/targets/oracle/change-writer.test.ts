@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { BadRowError, SchemaMismatchError } from '../../../src/targets/failures.js';
-import type { RefusedChange } from '../../../src/targets/session/span-writer.js';
+import type { RefusedChange } from '../../../src/targets/session/refused-change.js';
 import { startH2, type H2 } from '../../support/h2.js';
 import { remove, upsert } from '../postgres/apply-fixture.js';
 import { createWriterFixture } from './writer-fixture.js';

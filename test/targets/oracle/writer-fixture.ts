@@ -7,7 +7,8 @@ import { createChangeWriter } from '../../../src/targets/oracle/change-writer.js
 import type { OracleClient } from '../../../src/targets/oracle/client.js';
 import { collapseMutations } from '../../../src/targets/collapse.js';
 import type { ChangeWriter } from '../../../src/targets/session/parts.js';
-import { writeSpan, type RefusedChange } from '../../../src/targets/session/span-writer.js';
+import type { RefusedChange } from '../../../src/targets/session/refused-change.js';
+import { writeSpan } from '../../../src/targets/session/span-writer.js';
 import type { AppliedFigures, ApplyMutation } from '../../../src/targets/target.js';
 import type { H2, H2Session } from '../../support/h2.js';
 
