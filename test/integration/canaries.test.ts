@@ -41,7 +41,10 @@ test('no secret and no row value can be read of a run with failures; each that i
   const run = await troubled(at, canaries);
   for (const [name, canary] of Object.entries(canaries)) {
     await at.client.workflow.getHandle('canary').signal('pause', { planted: canary });
-    assert.ok(findCanaries(await gather('canary'), canaries).includes(`${name} in history of canary`), name);
+    // A signal that comes during a workflow task is in the history once that task is done.
+    await until(`${name} is found in the history`, async () =>
+      findCanaries(await gather('canary'), canaries).includes(`${name} in history of canary`),
+    );
   }
   await run.awaitPhase('paused');
   await until(
