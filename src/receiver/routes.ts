@@ -22,7 +22,7 @@ export function parseTarget(url: string): RequestTarget {
 }
 
 /**
- * The path names the stream's schema, as PostgreSQL folds names.
+ * The path names the stream’s schema; the case of letters is no matter, as to the dialects.
  * @throws Refusal 404
  */
 export function requireSchema(segments: readonly string[], expected: readonly string[]): void {
