@@ -107,7 +107,7 @@ export const TAKEOVER_MUTATIONS = [
       'D, inv 8',
       'a target set back ends the attempt instead of beginning anew',
       "return 'again';",
-      "return { ended: 'aborted' };",
+      "return { ended: 'fenced', found: end.found };",
       'set back under a live attempt: it begins the next incarnation at the row’s checkpoint by itself',
     ],
     [
