@@ -23,6 +23,27 @@ export interface DriverParts<Client, Table extends ReferencingTable> {
   alignSequences(client: Client, tables: readonly TableName[]): Promise<readonly AlignedSequence[]>;
 }
 
+/** A connection of a dialect, for a moment. */
+export interface ConnectionWords<Client> {
+  connect(): Promise<Client>;
+  close(client: Client): Promise<void>;
+  toTargetError(error: unknown, doing: string): Error;
+}
+
+/** `asking` of `DriverParts` over these words. */
+export function askOver<Client>(words: ConnectionWords<Client>): DriverParts<Client, never>['asking'] {
+  return async (doing, work) => {
+    const client = await words.connect();
+    try {
+      return await work(client);
+    } catch (error) {
+      throw words.toTargetError(error, doing);
+    } finally {
+      await words.close(client);
+    }
+  };
+}
+
 type Composed = Pick<
   TargetDriver,
   'checkpointSchema' | 'preflight' | 'planComparison' | 'writeSentinel' | 'eraseSentinel' | 'alignSequences'

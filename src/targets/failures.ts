@@ -93,3 +93,15 @@ export class TargetRefusedError extends Error {
     this.name = 'TargetRefusedError';
   }
 }
+
+/** True for an error of the port itself: it passes as it is. */
+export function isTargetError(error: unknown): error is Error {
+  return (
+    error instanceof TargetUnavailableError ||
+    error instanceof TargetRefusedError ||
+    error instanceof SchemaMismatchError ||
+    error instanceof BadRowError ||
+    error instanceof OutrunError ||
+    error instanceof FenceLostError
+  );
+}

@@ -1,7 +1,7 @@
-import { composeDriver } from '../compose-driver.js';
+import { askOver, composeDriver } from '../compose-driver.js';
 import type { DriverOptions, TargetDriver } from '../driver.js';
 import { openMysqlCheckpointStore } from './checkpoint-store.js';
-import { connectMysql, type MysqlClient } from './client.js';
+import { connectMysql } from './client.js';
 import { planComparison } from './comparison-plan.js';
 import { readConnectionString } from './connection-string.js';
 import { toTargetError } from './errors.js';
@@ -22,16 +22,11 @@ export function createMysqlDriver(
 ): TargetDriver {
   const connection = { connectionString, applicationName: `failback ${run}` };
 
-  const asking = async <T>(doing: string, work: (client: MysqlClient) => Promise<T>): Promise<T> => {
-    const client = await connectMysql(connection);
-    try {
-      return await work(client);
-    } catch (error) {
-      throw toTargetError(error, doing);
-    } finally {
-      await client.close();
-    }
-  };
+  const asking = askOver({
+    connect: () => connectMysql(connection),
+    close: (client) => client.close(),
+    toTargetError,
+  });
 
   const parts = {
     run,

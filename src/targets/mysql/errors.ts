@@ -1,11 +1,5 @@
-import {
-  BadRowError,
-  FenceLostError,
-  OutrunError,
-  SchemaMismatchError,
-  TargetRefusedError,
-  TargetUnavailableError,
-} from '../failures.js';
+import { isTargetError, SchemaMismatchError, TargetRefusedError, TargetUnavailableError } from '../failures.js';
+import { NETWORK_CODES } from '../network-codes.js';
 import { Objection } from '../session/objection.js';
 import type { ErrorWords } from '../session/parts.js';
 
@@ -125,19 +119,7 @@ const CLASS_OF_ERRNO: Readonly<Record<number, MysqlErrorClass>> = {
 
 /** Of node and of the driver, where there is no server to give a number. */
 const TRANSIENT_NODE_CODES: ReadonlySet<string> = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'ECONNABORTED',
-  'EPIPE',
-  'ETIMEDOUT',
-  'EHOSTUNREACH',
-  'EHOSTDOWN',
-  'ENETUNREACH',
-  'ENETDOWN',
-  'ENETRESET',
-  'EADDRNOTAVAIL',
-  'EAI_AGAIN',
-  'ENOTFOUND',
+  ...NETWORK_CODES,
   'ERR_STREAM_DESTROYED',
   'ERR_STREAM_WRITE_AFTER_END',
   'PROTOCOL_CONNECTION_LOST',
@@ -301,14 +283,3 @@ export function isLockTimeout(error: unknown): boolean {
 }
 
 const LOCK_WAIT_TIMEOUT = 1205;
-
-function isTargetError(error: unknown): error is Error {
-  return (
-    error instanceof TargetUnavailableError ||
-    error instanceof TargetRefusedError ||
-    error instanceof SchemaMismatchError ||
-    error instanceof BadRowError ||
-    error instanceof OutrunError ||
-    error instanceof FenceLostError
-  );
-}

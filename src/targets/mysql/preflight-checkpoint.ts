@@ -1,21 +1,13 @@
-import { action, createFinding, onTarget, type Finding } from '../../domain/finding.js';
-import { formatTableName, type TableName } from '../../domain/table.js';
+import { createFinding, onTarget, type Finding } from '../../domain/finding.js';
 import type { CheckpointAccess, CheckpointSchemaState } from '../portable/checkpoint-dialect.js';
 import { missingDdl } from '../portable/checkpoint-schema.js';
-import { readOtherClaims } from '../portable/claims.js';
+import { checkRows, type CheckpointPlan } from '../portable/preflight-rows.js';
 import { serverName, type CheckpointTable } from '../portable/checkpoint-ddl.js';
 import { attempt, isDenied } from './attempt.js';
 import { createCheckpointClient } from './checkpoint-client.js';
 import { mysqlCheckpointDialect } from './checkpoint-dialect.js';
 import type { MysqlClient } from './client.js';
 import { quoteAccount, quoteName } from './names.js';
-
-export interface CheckpointPlan {
-  readonly schema: string;
-  readonly run: string;
-  readonly streams: readonly string[];
-  readonly tables: readonly TableName[];
-}
 
 /** Tries whether the checkpoint tables can be made and written, leaving nothing behind, and looks for rows of this run and of others. */
 export async function checkCheckpoint(
@@ -35,12 +27,7 @@ export async function checkCheckpoint(
   const notDurable = state.tables.filter(({ durable }) => !durable).map(({ table }) => engine(plan.schema, table));
   const closed = await tryWrite(client, plan.schema, state, connected.account);
   if (closed.length > 0) return [...notDurable, ...closed];
-  const names = new Set(state.tables.map(({ table }) => table));
-  return [
-    ...notDurable,
-    ...(names.has('claim') ? await claimed(access, plan) : []),
-    ...(names.has('checkpoint') ? await existingRows(access, plan) : []),
-  ];
+  return [...notDurable, ...(await checkRows(access, state, plan))];
 }
 
 /** What the tables and their database need; DROP at the end of the last run. */
@@ -114,39 +101,5 @@ function engine(schema: string, table: CheckpointTable): Finding {
     problem: 'its rows are not part of a transaction, so rows and checkpoint could contradict each other',
     found: 'an engine other than InnoDB',
     remedy: onTarget(`ALTER TABLE ${mysqlCheckpointDialect.tableName(schema, table)} ENGINE = InnoDB`),
-  });
-}
-
-/** Protocol rule 33. */
-async function claimed(access: CheckpointAccess, plan: CheckpointPlan): Promise<Finding[]> {
-  const claims = await readOtherClaims(access, plan.run, plan.tables);
-  return claims.map(({ table, run }) =>
-    createFinding('blocking', 'table.claimed', {
-      object: formatTableName(table),
-      problem: 'another run writes to this table',
-      found: `claimed by ${run}`,
-      remedy: action(`Finish or roll back ${run}, or start it again and roll it back where it was terminated.`),
-    }),
-  );
-}
-
-/** Protocol rule 1: a row that is there is continued or refused. */
-async function existingRows({ client, dialect, schema }: CheckpointAccess, plan: CheckpointPlan): Promise<Finding[]> {
-  /** streams */
-  const rowsOfStreams = `
-    SELECT stream AS stream, run AS run, ${dialect.hlcText('applied')} AS applied FROM ${dialect.tableName(schema, 'checkpoint')}
-    WHERE stream IN (${plan.streams.map(() => '?').join(', ')}) ORDER BY 1`;
-  const { rows } = await client.query(rowsOfStreams, plan.streams);
-  return rows.map((row) => {
-    const [stream = '', run = '', applied = ''] = [row['stream'], row['run'], row['applied']].map((one) => one ?? '');
-    const isOwn = run === plan.run;
-    return createFinding(isOwn ? 'note' : 'blocking', 'checkpoint.exists', {
-      object: `stream ${stream}`,
-      problem: isOwn
-        ? 'an earlier start of this run has left its checkpoint, and it is continued from there'
-        : 'the checkpoint row of this stream belongs to another run',
-      found: `run ${run}, applied up to ${applied}`,
-      remedy: action(isOwn ? 'Nothing to do.' : `Finish or roll back ${run}, or choose another workflow id.`),
-    });
   });
 }

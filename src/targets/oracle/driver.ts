@@ -1,7 +1,7 @@
-import { composeDriver } from '../compose-driver.js';
+import { askOver, composeDriver } from '../compose-driver.js';
 import type { DriverOptions, TargetDriver } from '../driver.js';
 import { openOracleCheckpointStore } from './checkpoint-store.js';
-import { connectOracle, type OracleClient } from './client.js';
+import { connectOracle } from './client.js';
 import { planComparison } from './comparison-plan.js';
 import { readConnectionString } from './connection-string.js';
 import { toTargetError } from './errors.js';
@@ -24,16 +24,11 @@ export function createOracleDriver(
   const checkpointSchema = wanted ?? user;
   const connection = { connectionString, applicationName: `failback ${run}` };
 
-  const asking = async <T>(doing: string, work: (client: OracleClient) => Promise<T>): Promise<T> => {
-    const client = await connectOracle(connection);
-    try {
-      return await work(client);
-    } catch (error) {
-      throw toTargetError(error, doing);
-    } finally {
-      await client.close();
-    }
-  };
+  const asking = askOver({
+    connect: () => connectOracle(connection),
+    close: (client) => client.close(),
+    toTargetError,
+  });
 
   const parts = {
     run,

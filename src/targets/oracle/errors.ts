@@ -1,11 +1,5 @@
-import {
-  BadRowError,
-  FenceLostError,
-  OutrunError,
-  SchemaMismatchError,
-  TargetRefusedError,
-  TargetUnavailableError,
-} from '../failures.js';
+import { isTargetError, SchemaMismatchError, TargetRefusedError, TargetUnavailableError } from '../failures.js';
+import { NETWORK_CODES } from '../network-codes.js';
 import { Objection } from '../session/objection.js';
 import type { ErrorWords } from '../session/parts.js';
 
@@ -189,21 +183,7 @@ const MEANING_OF_DRIVER: Readonly<Record<string, Meaning>> = {
 };
 
 /** Of node, where neither server nor driver has a number. */
-const TRANSIENT_NODE_CODES: ReadonlySet<string> = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'ECONNABORTED',
-  'EPIPE',
-  'ETIMEDOUT',
-  'EHOSTUNREACH',
-  'EHOSTDOWN',
-  'ENETUNREACH',
-  'ENETDOWN',
-  'ENETRESET',
-  'EADDRNOTAVAIL',
-  'EAI_AGAIN',
-  'ENOTFOUND',
-]);
+const TRANSIENT_NODE_CODES: ReadonlySet<string> = new Set([...NETWORK_CODES]);
 
 /** The number of Oracle's error: the driver's field, else the one that the message begins with (an array bind's have no more). */
 function numberOf(error: unknown): number | null {
@@ -343,17 +323,6 @@ export function toTargetError(
         { cause },
       );
   }
-}
-
-function isTargetError(error: unknown): error is Error {
-  return (
-    error instanceof TargetUnavailableError ||
-    error instanceof TargetRefusedError ||
-    error instanceof SchemaMismatchError ||
-    error instanceof BadRowError ||
-    error instanceof OutrunError ||
-    error instanceof FenceLostError
-  );
 }
 
 export const oracleErrors: ErrorWords = {

@@ -1,22 +1,14 @@
-import { action, createFinding, onTarget, type Finding } from '../../domain/finding.js';
-import { formatTableName, type TableName } from '../../domain/table.js';
+import { createFinding, onTarget, type Finding } from '../../domain/finding.js';
 import { serverName, type CheckpointTable } from '../portable/checkpoint-ddl.js';
 import type { CheckpointAccess, CheckpointSchemaState } from '../portable/checkpoint-dialect.js';
 import { missingDdl } from '../portable/checkpoint-schema.js';
-import { readOtherClaims } from '../portable/claims.js';
+import { checkRows, type CheckpointPlan } from '../portable/preflight-rows.js';
 import { attempt, isDenied, isReadOnly, wordsOf, type Asking } from './attempt.js';
 import { createCheckpointClient } from './checkpoint-client.js';
 import { oracleCheckpointDialect } from './checkpoint-dialect.js';
 import type { OracleClient } from './client.js';
 import { quoteName } from './names.js';
 import type { Connected } from './preflight-server.js';
-
-export interface CheckpointPlan {
-  readonly schema: string;
-  readonly run: string;
-  readonly streams: readonly string[];
-  readonly tables: readonly TableName[];
-}
 
 /** Whether the checkpoint tables can be made and written, leaving nothing behind; and rows of this run and of others. */
 export async function checkCheckpoint(
@@ -40,12 +32,7 @@ export async function checkCheckpoint(
     ...(await mayEnd(client, connected)),
   ];
   if (findings.some(({ severity }) => severity === 'blocking')) return findings;
-  const names = new Set(state.tables.map(({ table }) => table));
-  return [
-    ...findings,
-    ...(names.has('claim') ? await claimed(access, plan) : []),
-    ...(names.has('checkpoint') ? await existingRows(access, plan) : []),
-  ];
+  return [...findings, ...(await checkRows(access, state, plan))];
 }
 
 /** DDL commits, so it is read, not tried: SESSION_PRIVS has what this session may, by roles too. */
@@ -155,37 +142,3 @@ const SEEN = [
   ['gv$session', 'GV_$SESSION'],
   ['gv$locked_object', 'GV_$LOCKED_OBJECT'],
 ] as const;
-
-/** Protocol rule 33. */
-async function claimed(access: CheckpointAccess, plan: CheckpointPlan): Promise<Finding[]> {
-  const claims = await readOtherClaims(access, plan.run, plan.tables);
-  return claims.map(({ table, run }) =>
-    createFinding('blocking', 'table.claimed', {
-      object: formatTableName(table),
-      problem: 'another run writes to this table',
-      found: `claimed by ${run}`,
-      remedy: action(`Finish or roll back ${run}, or start it again and roll it back where it was terminated.`),
-    }),
-  );
-}
-
-/** Protocol rule 1: a row that is there is continued or refused. */
-async function existingRows({ client, dialect, schema }: CheckpointAccess, plan: CheckpointPlan): Promise<Finding[]> {
-  /** streams */
-  const rowsOfStreams = `
-    SELECT stream AS stream, run AS run, ${dialect.hlcText('applied')} AS applied FROM ${dialect.tableName(schema, 'checkpoint')}
-    WHERE stream IN (${plan.streams.map(() => '?').join(', ')}) ORDER BY 1`;
-  const { rows } = await client.query(rowsOfStreams, plan.streams);
-  return rows.map((row) => {
-    const [stream = '', run = '', applied = ''] = [row['stream'], row['run'], row['applied']].map((one) => one ?? '');
-    const isOwn = run === plan.run;
-    return createFinding(isOwn ? 'note' : 'blocking', 'checkpoint.exists', {
-      object: `stream ${stream}`,
-      problem: isOwn
-        ? 'an earlier start of this run has left its checkpoint, and it is continued from there'
-        : 'the checkpoint row of this stream belongs to another run',
-      found: `run ${run}, applied up to ${applied}`,
-      remedy: action(isOwn ? 'Nothing to do.' : `Finish or roll back ${run}, or choose another workflow id.`),
-    });
-  });
-}

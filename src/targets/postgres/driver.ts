@@ -1,5 +1,4 @@
-import type pg from 'pg';
-import { composeDriver } from '../compose-driver.js';
+import { askOver, composeDriver } from '../compose-driver.js';
 import type { DriverOptions, TargetDriver } from '../driver.js';
 import { openPostgresCheckpointStore } from './checkpoint-store.js';
 import { connectPostgres } from './client.js';
@@ -22,16 +21,11 @@ export function createPostgresDriver(
 ): TargetDriver {
   const connection = { connectionString, applicationName: `failback ${run}` };
 
-  const asking = async <T>(doing: string, work: (client: pg.Client) => Promise<T>): Promise<T> => {
-    const client = await connectPostgres(connection);
-    try {
-      return await work(client);
-    } catch (error) {
-      throw toTargetError(error, doing);
-    } finally {
-      await client.end();
-    }
-  };
+  const asking = askOver({
+    connect: () => connectPostgres(connection),
+    close: (client) => client.end(),
+    toTargetError,
+  });
 
   const parts = {
     run,

@@ -1,12 +1,6 @@
 import pg from 'pg';
-import {
-  BadRowError,
-  FenceLostError,
-  OutrunError,
-  SchemaMismatchError,
-  TargetRefusedError,
-  TargetUnavailableError,
-} from '../failures.js';
+import { isTargetError, SchemaMismatchError, TargetRefusedError, TargetUnavailableError } from '../failures.js';
+import { NETWORK_CODES } from '../network-codes.js';
 import { Objection } from '../session/objection.js';
 import type { ErrorWords } from '../session/parts.js';
 import { beyondLimits } from './types.js';
@@ -48,19 +42,7 @@ const CLASS_OF_SQLSTATE: Readonly<Record<string, PostgresErrorClass>> = {
 
 /** Of node and of the driver, where there is no server to give an SQLSTATE. */
 const TRANSIENT_NODE_CODES: ReadonlySet<string> = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'ECONNABORTED',
-  'EPIPE',
-  'ETIMEDOUT',
-  'EHOSTUNREACH',
-  'EHOSTDOWN',
-  'ENETUNREACH',
-  'ENETDOWN',
-  'ENETRESET',
-  'EADDRNOTAVAIL',
-  'EAI_AGAIN',
-  'ENOTFOUND',
+  ...NETWORK_CODES,
   'ERR_STREAM_DESTROYED',
   'ERR_STREAM_WRITE_AFTER_END',
 ]);
@@ -159,17 +141,6 @@ export function toTargetError(
         { cause },
       );
   }
-}
-
-function isTargetError(error: unknown): error is Error {
-  return (
-    error instanceof TargetUnavailableError ||
-    error instanceof TargetRefusedError ||
-    error instanceof SchemaMismatchError ||
-    error instanceof BadRowError ||
-    error instanceof OutrunError ||
-    error instanceof FenceLostError
-  );
 }
 
 export const postgresErrors: ErrorWords = {
