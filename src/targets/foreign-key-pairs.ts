@@ -8,7 +8,8 @@ export interface PairedForeignKey extends ForeignKey {
   readonly table: TableName;
 }
 
-interface TableWithKeys<Key> {
+/** A table of the target, as far as its foreign keys go. */
+export interface TableWithKeys<Key> {
   readonly name: TableName;
   readonly columns: readonly { readonly name: string }[];
   readonly foreignKeysOut: readonly Key[];

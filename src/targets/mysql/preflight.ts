@@ -1,5 +1,6 @@
 import type { Finding } from '../../domain/finding.js';
 import { formatTableName } from '../../domain/table.js';
+import { checkEnforcementMayBeOff } from '../enforcement.js';
 import { checkModes } from '../preflight-modes.js';
 import type { TargetPlan, TargetPreflight } from '../target-plan.js';
 import type { MysqlClient } from './client.js';
@@ -7,7 +8,7 @@ import { describeTables } from './introspection.js';
 import type { MappedTable } from './mapped-table.js';
 import { checkCheckpoint } from './preflight-checkpoint.js';
 import { checkColumns } from './preflight-columns.js';
-import { checkEnforcementMayBeOff, checkForeignKeys } from './preflight-foreign-keys.js';
+import { checkForeignKeys } from './preflight-foreign-keys.js';
 import { checkKeys } from './preflight-keys.js';
 import { checkPrivileges, checkUnseen } from './preflight-privileges.js';
 import { checkSentinel } from './preflight-sentinel.js';
